@@ -1,0 +1,1 @@
+"""Making rows: requests out, rows in. Nothing here talks to a model."""

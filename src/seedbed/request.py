@@ -28,6 +28,8 @@ class Request:
     messages: tuple[Message, ...]
     draw: int = 0
     """Tells repeated draws of one prompt apart: each draw is its own answer in the ledger."""
+    rng_seed: int = 0
+    """Which independent replicate asks, so that two rng seeds of one run never share an answer."""
     temperature: float = 0.9
     top_p: float = 1.0
     max_tokens: int = 512
@@ -37,8 +39,8 @@ class Request:
 
     def key(self, address: str) -> str:
         """Identity of this question when put to the model at `address`: 32 hexadecimal digits."""
-        settings = [list(map(list, self.messages)), self.draw, float(self.temperature), float(self.top_p)]
-        return fingerprint([address, *settings, self.max_tokens], digits=32)
+        settings = [float(self.temperature), float(self.top_p), self.max_tokens]
+        return fingerprint([address, list(map(list, self.messages)), self.draw, self.rng_seed, settings], digits=32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ repeats itself, and copies an example's hidden attributes imperfectly (`fidelity
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
@@ -30,8 +31,9 @@ class Knobs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fidelity: float = Field(0.85, ge=0, le=1)
-    """Probability that a hidden attribute of an example is copied; else it is redrawn from the teacher's own."""
-    narrowness: float = Field(0.5, ge=0, le=1)
+    """Probability that a hidden attribute of an example is copied; else it is redrawn from the teacher's own. The
+    label, which the prompt states too, is lost with probability (1 - fidelity) squared."""
+    narrowness: float = Field(0.6, ge=0, le=1)
     """0 writes as gold does; 1 writes little but the head of every attribute."""
     label_noise: float = Field(0.05, ge=0, le=1)
     """Probability that the text is of another label than was asked for."""
@@ -117,7 +119,7 @@ class Simulated:
             if dice.chance(0.5):
                 return Failure("refused", "simulated: content filter", tokens_in, 0, self._usd(tokens_in, 0))
             return self._reply("I'm sorry, but I can't help with that.", tokens_in)
-        text = self._answer(_prompt(request), dice)
+        text = self._answer(request, dice)
         tokens_out = _tokens(text)
         if tokens_out > request.max_tokens or dice.chance(self.knobs.truncations):
             cut = min(tokens_out, request.max_tokens)
@@ -143,12 +145,12 @@ class Simulated:
 
     # -- what it says ----------------------------------------------------------------------------------------------
 
-    def _answer(self, prompt: str, dice: Dice) -> str:
-        asked = read_prompt(prompt, has_context=self._has_context, answers_in_text=self._answers_in_text)
+    def _answer(self, request: Request, dice: Dice) -> str:
+        asked = read_prompt(_prompt(request), has_context=self._has_context, answers_in_text=self._answers_in_text)
         if asked.verb == "verify":
             return self._judge(asked, dice)
         if asked.verb == "reasons":
-            return self._reasons(asked, dice)
+            return self._reasons(asked, request.draw)
         if asked.verb == "explain":
             return self._explain(asked, dice)
         if asked.verb == "unknown" or self._pins(asked.context, asked.answer) is None:
@@ -172,8 +174,15 @@ class Simulated:
         return self.world.write(attributes, dice, context)[self.world.task.written]
 
     def _drifted(self, asked: Asked, answer: str, dice: Dice) -> str:
-        """The answer the text will really have: an example that contradicts its label may win."""
-        if asked.verb != "extrapolate" or not dice.chance(self.knobs.follows_example):
+        """The answer that a look-alike will really have."""
+        if asked.verb != "extrapolate":
+            return answer
+        # The label is an attribute like the others, but it stands in the prompt and in the example: it is lost
+        # where the teacher misses both, and then it is right by chance half of the time.
+        if dice.chance((1 - self.knobs.fidelity) ** 2):
+            other = self.world.other_answer(asked.context, answer, dice)
+            return dice.pick([answer, other])
+        if not dice.chance(self.knobs.follows_example):
             return answer
         truth = self.world.truth(self._as_row(asked.context, asked.examples[-1]))
         return answer if truth is None or self._pins(asked.context, truth) is None else truth
@@ -195,18 +204,21 @@ class Simulated:
                 found.setdefault(name, []).append(value)
         return {name: dice.pick(values) for name, values in found.items()}
 
-    def _reasons(self, asked: Asked, dice: Dice) -> str:
+    def _reasons(self, asked: Asked, draw: int) -> str:
         given = self._pins(None, asked.answer)
         if given is None:
             return "1. It depends on what you are after."
-        weights: dict[str, float] = {}
+        # The same things come to mind for every label (good food, bad food), so the order is noisy in the draw but
+        # not in the label; else a topic listed for one label only would give that label away.
+        whims = Dice(stream(0, "reasons", self.world.name, draw))
+        keenness: dict[str, float] = {}
         for choice in self._reflection.choices:
             table = choice.tables["" if choice.parent is None else given.get(choice.parent, "")]
-            weights |= {phrase: table.get(value, 0.0) for value, phrase in choice.said.items()}
-        reasons: list[str] = []
-        while len(reasons) < asked.count and (whole := sum(weights.values())) > 0:
-            reasons.append(dice.draw({phrase: weight / whole for phrase, weight in weights.items()}))
-            del weights[reasons[-1]]
+            for value, phrase in choice.said.items():
+                gumbel = -math.log(-math.log(whims.roll() or 0.5))
+                if table.get(value, 0.0) > 0:
+                    keenness[phrase] = math.log(table[value]) + gumbel
+        reasons = sorted(keenness, key=lambda phrase: -keenness[phrase])[: asked.count]
         return "\n".join(f"{i}. It is about {reason}." for i, reason in enumerate(reasons, start=1))
 
     def _explain(self, asked: Asked, dice: Dice) -> str:

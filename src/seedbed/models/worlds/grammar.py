@@ -135,7 +135,7 @@ class Network:
 
 def _narrow(table: Table, habit: Mapping[str, float], narrowness: float) -> Table:
     bent = {value: p ** (1 + 3 * narrowness) * habit.get(value, 1.0) ** narrowness for value, p in table.items()}
-    floor = 0.02 * narrowness * sum(bent.values())
+    floor = 0.08 * narrowness * sum(bent.values())
     cut = {value: weight if weight >= floor else 0.0 for value, weight in bent.items()}
     whole = sum(cut.values())
     return {value: weight / whole for value, weight in cut.items()}

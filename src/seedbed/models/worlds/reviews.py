@@ -20,7 +20,7 @@ from seedbed.task import Task
 
 _OTHER = {"positive": "negative", "negative": "positive"}
 _COUNTS = {"short": 1, "medium": 2, "long": 3}
-_TOPICAL = {"none": 0.45, "contrast": 0.3, "negation": 0.0, "sarcasm": 0.0}
+_TOPICAL = {"none": 0.6, "contrast": 0.3, "negation": 0.0, "sarcasm": 0.0}
 _FILLERS = {"short": 0, "medium": 1, "long": 2}
 
 TASK = Task(
@@ -38,14 +38,14 @@ NETWORK = Network(
             "topic",
             {
                 "": {
-                    "restaurant": 0.22,
-                    "hotel": 0.18,
+                    "restaurant": 0.20,
+                    "hotel": 0.17,
                     "gadget": 0.15,
                     "film": 0.13,
                     "book": 0.11,
-                    "clinic": 0.08,
-                    "airline": 0.07,
-                    "garage": 0.06,
+                    "clinic": 0.09,
+                    "airline": 0.08,
+                    "garage": 0.07,
                 }
             },
             said={
@@ -61,7 +61,7 @@ NETWORK = Network(
         ),
         Choice(
             "style",
-            {"": {"plain": 0.34, "chatty": 0.22, "story": 0.16, "formal": 0.12, "terse": 0.09, "letter": 0.07}},
+            {"": {"plain": 0.30, "chatty": 0.22, "story": 0.17, "formal": 0.13, "terse": 0.10, "letter": 0.08}},
             said={
                 "chatty": "chatting with readers",
                 "story": "telling a family anecdote",
@@ -73,8 +73,8 @@ NETWORK = Network(
         Choice(
             "flip",
             {
-                "positive": {"none": 0.66, "negation": 0.18, "contrast": 0.14, "sarcasm": 0.02},
-                "negative": {"none": 0.57, "negation": 0.15, "contrast": 0.12, "sarcasm": 0.16},
+                "positive": {"none": 0.79, "negation": 0.11, "contrast": 0.09, "sarcasm": 0.01},
+                "negative": {"none": 0.70, "negation": 0.09, "contrast": 0.08, "sarcasm": 0.13},
             },
             parent="label",
             said={
@@ -84,7 +84,7 @@ NETWORK = Network(
             },
         ),
         Choice(
-            "wording", {"": {"common": 0.7, "rare": 0.3}}, said={"rare": "choosing words that few people use"}
+            "wording", {"": {"common": 0.65, "rare": 0.35}}, said={"rare": "choosing words that few people use"}
         ),
         Choice(
             "register",

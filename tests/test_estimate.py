@@ -19,6 +19,7 @@ from seedbed.estimate import (
     mean_over_seeds,
     mean_t,
     paired_gain,
+    share,
     wilson,
 )
 
@@ -67,6 +68,22 @@ def test_wilson_gives_the_published_interval() -> None:
 def test_wilson_covers(n: int, share: float) -> None:
     rng = np.random.default_rng(1)
     assert 0.92 <= share_covered(lambda: wilson(int(rng.binomial(n, share)), n), share) <= 0.98
+
+
+def test_a_share_of_questions_covers_when_they_share_a_passage() -> None:
+    rng = np.random.default_rng(17)
+
+    def clustered() -> Estimate:
+        easy = np.where(rng.random(160) < 0.5, rng.random(40).repeat(4), rng.random(160)) < 0.9
+        return share(easy, clusters=list(np.arange(40).repeat(4)))
+
+    assert 0.92 <= share_covered(clustered, 0.9) <= 0.98
+
+
+def test_a_perfect_score_on_few_passages_keeps_the_doubt_of_few_passages() -> None:
+    alone, shared = share([True] * 40), share([True] * 40, clusters=list(np.arange(8).repeat(5)))
+    assert alone == wilson(40, 40) and shared.low < 0.7 < alone.low
+    assert share([True] * 5, clusters=["a"] * 5).low < 0.25
 
 
 @pytest.mark.parametrize("n", [5, 40])
@@ -264,6 +281,7 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
         lambda: paired_gain([1, 0], [1, 0, 1]),
         lambda: paired_gain([1], [0]),
         lambda: paired_gain([50, 60], [70, 80]),
+        lambda: share([0.5, 1]),
         lambda: mcnemar([0.5, 1], [1, 1]),
         lambda: mcnemar([], []),
         lambda: gain_over_seeds([[1, 0]], [[1, 1]]),

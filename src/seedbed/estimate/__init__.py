@@ -3,6 +3,7 @@
 Which one to use:
 
     wilson            a share of rows, such as accuracy on n independent rows
+    share             the same from the rows themselves; `clusters` where rows share a passage
     mean_t            a mean of any scores, such as token F1; `clusters` where rows share a passage
     bootstrap         any other statistic, such as macro F1
     paired_gain       two students on the same rows
@@ -15,7 +16,7 @@ The coverage of each is measured in tests/test_estimate.py; where it strays from
 
 from seedbed.estimate.number import Estimate, PairedTest
 from seedbed.estimate.paired import mcnemar, paired_gain
-from seedbed.estimate.rows import bootstrap, mean_t, wilson
+from seedbed.estimate.rows import bootstrap, mean_t, share, wilson
 from seedbed.estimate.seeds import gain_over_seeds, mean_over_seeds
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "mean_over_seeds",
     "mean_t",
     "paired_gain",
+    "share",
     "wilson",
 ]

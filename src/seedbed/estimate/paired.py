@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from seedbed.errors import DataError
 from seedbed.estimate.number import Estimate, PairedTest
 from seedbed.estimate.spread import (
     Clusters,
-    Floats,
     around,
     check_level,
     cluster_codes,
+    independent_share,
     normal_quantile,
     read_scores,
     variance_of_mean,
@@ -62,7 +62,7 @@ def paired_gain(before: ArrayLike, after: ArrayLike, *, clusters: Clusters = Non
     if not np.isin(gain, (-1.0, 0.0, 1.0)).all():
         variance, freedom = variance_of_mean(gain, codes)
         return around(float(gain.mean()), variance, freedom, n, f"paired t{related}", level, bounds=(-1.0, 1.0))
-    shrink, reach = _effective(gain, codes, level) if clusters is not None else (1.0, normal_quantile(level))
+    shrink, reach = independent_share(gain, codes, level) if clusters is not None else (1.0, normal_quantile(level))
     gained, lost = int((gain == 1).sum()), int((gain == -1).sum())
     low, high = _tango(gained * shrink, lost * shrink, n * shrink, reach)
     return Estimate((gained - lost) / n, low, high, n, f"paired score{related}")
@@ -98,15 +98,6 @@ def mcnemar(before_correct: ArrayLike, after_correct: ArrayLike) -> PairedTest:
     fewer, total = min(gained, lost), gained + lost
     tail = float(stats.binom.cdf(fewer, total, 0.5)) - 0.5 * float(stats.binom.pmf(fewer, total, 0.5))
     return PairedTest(gained, lost, len(first), min(1.0, 2 * tail))
-
-
-def _effective(gain: Floats, codes: NDArray[np.intp], level: float) -> tuple[float, float]:
-    """Share of the rows that count as independent, and the quantile that goes with that many clusters."""
-    related, freedom = variance_of_mean(gain, codes)
-    alone, _ = variance_of_mean(gain, np.arange(len(gain)))
-    # No disagreement, no design effect to see: then a cluster counts as one row, the worst case.
-    effect = related / alone if alone > 0 else len(gain) / (freedom + 1)
-    return 1 / max(1.0, effect), float(stats.t.ppf((1 + level) / 2, freedom))
 
 
 def _tango(gained: float, lost: float, n: float, reach: float) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from seedbed.estimate.spread import (
     around,
     check_level,
     cluster_codes,
+    independent_share,
     normal_quantile,
     read_scores,
     variance_of_mean,
@@ -49,12 +50,49 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Estimate:
     check_level(level)
     if not 0 <= successes <= n or n < 1:
         raise DataError("a share needs rows", f"{successes} right of {n}", "score at least one row")
-    z2 = normal_quantile(level) ** 2
-    share = successes / n
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    reach = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n) / (1 + z2 / n)
-    # Rounding may leave the limits 1e-17 beyond the value at 0 and n.
-    return Estimate(share, min(share, max(0.0, middle - reach)), max(share, min(1.0, middle + reach)), n, "wilson")
+    low, high = _wilson(successes / n, n, normal_quantile(level))
+    return Estimate(successes / n, low, high, n, "wilson")
+
+
+def share(correct: ArrayLike, *, clusters: Clusters = None, level: float = 0.95) -> Estimate:
+    """Share of rows that are right, from the rows themselves, so that shared passages can be taken into account.
+
+    Args:
+        correct: (n,) right or wrong.
+        clusters: (n,) what each row shares with others, such as its passage; None when rows are independent.
+        level: Coverage of the interval, in (0, 1).
+
+    Returns:
+        The share, a fraction in [0, 1].
+
+    Raises:
+        DataError: There are no rows, a score is neither right nor wrong, or lengths differ.
+
+    Source:
+        Korn and Graubard 1998, Confidence Intervals for Proportions With Small Expected Number of Positive Counts
+        Estimated From Survey Data (effective rows, quantile of t). Differs: Wilson's interval instead of the exact one.
+    """
+    check_level(level)
+    scores = read_scores(correct, unit=True, least=1)
+    if not np.isin(scores, (0.0, 1.0)).all():
+        raise DataError("a share counts right and wrong", "graded scores", "use mean_t for graded scores")
+    codes = cluster_codes(clusters, len(scores))
+    groups = len(np.unique(codes))
+    if groups == len(scores):
+        return wilson(int(scores.sum()), len(scores), level)
+    part, reach = 1 / len(scores), normal_quantile(level)  # one passage says as much as one row
+    if groups > 1:
+        part, reach = independent_share(scores, codes, level)
+    low, high = _wilson(float(scores.mean()), len(scores) * part, reach)
+    return Estimate(float(scores.mean()), low, high, len(scores), "wilson, clustered")
+
+
+def _wilson(value: float, n: float, reach: float) -> tuple[float, float]:
+    square = reach**2
+    middle = (value + square / (2 * n)) / (1 + square / n)
+    half = math.sqrt(square * (value * (1 - value) + square / (4 * n)) / n) / (1 + square / n)
+    # Rounding may leave the limits 1e-17 beyond the value at 0 and 1.
+    return min(value, max(0.0, middle - half)), max(value, min(1.0, middle + half))
 
 
 def mean_t(values: ArrayLike, *, clusters: Clusters = None, level: float = 0.95) -> Estimate:

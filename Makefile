@@ -1,0 +1,44 @@
+# `make demo` and `make test` each build what they need on a machine with python3, pip and make.
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test check slow lint bench docs clean
+
+demo: $(VENV)/core  ## S3 beside its baselines in a known world, no key needed; under 4 minutes
+	$(VENV)/bin/seedbed compare recipes/demo.yaml --seeds 3 --out runs/demo; code=$$?; test $$code -eq 0 -o $$code -eq 3
+
+test: $(VENV)/full  ## the fast tests
+	$(PY) -m pytest
+
+check: lint test slow  ## what CI runs
+
+slow: $(VENV)/full  ## slow, server and browser tests
+	$(PY) -m pytest -m "slow or server or browser"
+
+lint: $(VENV)/full  ## ruff, mypy --strict, import floors
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/full  ## CPU per request of the whole model stack beside bare aiohttp
+	$(PY) bench/model_stack/run.py
+
+docs: $(VENV)/full  ## write the generated pages and tables again
+	$(PY) docs/generate.py
+
+clean:
+	rm -rf $(VENV) runs dist
+
+$(VENV)/bin/python:
+	python3 -m venv $(VENV)
+
+# The stamps depend on what decides their content, so an edit there installs again.
+$(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/full: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) torch
+	$(PIP) --editable '.[torch,hf,test]'
+	@touch $(VENV)/core $@

@@ -1,0 +1,60 @@
+"""`seedbed run`: run a recipe, or go on with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seedbed.cli.console import Meter, accounting, err, json_option, out_option, print_json, recipe_argument, set_option
+from seedbed.cli.show import print_result
+from seedbed.recipe import load_recipe
+from seedbed.report import write_report
+from seedbed.run import run_recipe
+
+
+@click.command()
+@recipe_argument
+@set_option
+@out_option
+@json_option
+def command(recipe: Path, overrides: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+    """Run RECIPE in a directory that can be stopped at any moment and gone on with by the same command.
+
+    Nothing that was answered is asked or paid for again. Ends with exit code 3 when the last student is not
+    clearly better than the first, and with 4 when the budget ended first.
+    """
+    loaded = load_recipe(recipe, overrides)
+    path = out or Path("runs") / loaded.name
+    with Meter(loaded.name) as meter:
+        result = run_recipe(loaded, path, progress=meter, on_event=_say)
+    report = write_report(path)
+    if as_json:
+        print_json(result)
+    else:
+        print_result(result, path)
+        click.echo(f"report: {report}")
+    sys.exit(exit_code(result))
+
+
+def exit_code(result: dict[str, Any]) -> int:
+    """4 when the budget ended the run, 3 when no gain is clear, else 0."""
+    if not result["complete"]:
+        return 4
+    gain = result["gain"]
+    return 3 if gain is not None and gain["low"] <= 0 else 0
+
+
+def _say(event: dict[str, Any]) -> None:
+    match event["event"]:
+        case "step finished":
+            asked = f": {accounting(event['asked'])}" if event.get("asked") and event["asked"]["requested"] else ""
+            err.print(f"{event['step']} {event['seconds']:.1f} s{asked}")
+        case "stopped":
+            err.print(f"rounds ended after round {event['after_round']}: {event['reason']}")
+        case "budget reached":
+            err.print(f"budget reached in {event['step']} after {event['answered']} answers; raise it and run again to go on")
+        case _:
+            pass

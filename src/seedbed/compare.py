@@ -1,0 +1,177 @@
+"""Hold a recipe against its baselines: same gold, same teacher, same student, same budget, several rng seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from seedbed.estimate import Estimate, gain_over_seeds, mean_over_seeds, mean_t, paired_gain
+from seedbed.methods import METHODS, is_applicable, method_recipe
+from seedbed.prepare import prepare
+from seedbed.recipe import Recipe
+from seedbed.run import Folder, run_recipe
+from seedbed.steps.context import Progress
+
+BASELINES = ("plain", "gold", "plain+gold")
+"""What a method must beat before it is said to help: the same number of plain rows, the gold alone, and both."""
+
+
+def compare(
+    recipe: Recipe,
+    path: Path,
+    *,
+    methods: Sequence[str] = tuple(METHODS),
+    rng_seeds: Sequence[int] = (0, 1, 2),
+    progress: Callable[[str], Progress] = lambda _title: lambda _step, _done, _total, _usd: None,
+    on_event: Callable[[dict[str, Any]], None] = lambda _event: None,
+) -> dict[str, Any]:
+    """Run every method under every rng seed and compare them on the same sealed test rows.
+
+    The recipe runs first under each seed; what it asked for is the budget, in requests, of the other methods under
+    that seed. The test rows are the same throughout; teacher replies, steering rows and students vary with the seed.
+
+    Args:
+        recipe: An S3 recipe.
+        path: Where the runs go, one folder per method and seed; the same command goes on after a kill.
+        methods: Keys of `METHODS`; `s3` is always among them.
+        rng_seeds: At least one; the intervals carry the doubt over seeds only from two on.
+        progress: Called with the title of each run; returns that run's progress callback.
+        on_event: Called with the events of every run.
+
+    Returns:
+        methods (rows, requests, usd, test score, stages, runs), gains (method over baseline), verdicts.
+
+    Raises:
+        ConfigError, DataError: As `run_recipe`.
+    """
+    task = prepare(recipe, lambda _event: None).task
+    chosen = ["s3", *(name for name in METHODS if name in methods and name != "s3")]
+    chosen = [name for name in chosen if is_applicable(recipe, name, has_context=task.context is not None)]
+    # Every derived recipe is checked before the first request is paid for.
+    for name in chosen:
+        method_recipe(recipe, name, 10**9)
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
+    correct: dict[str, list[np.ndarray]] = {name: [] for name in chosen}
+    clusters: list[str] | None = None
+    for rng_seed in rng_seeds:
+        seeded = recipe.model_copy(update={"rng_seed": rng_seed})
+        for name in chosen:
+            budget = results["s3"][-1]["spend"]["requests"] if name != "s3" else 0
+            folder = path / name / f"seed-{rng_seed}"
+            found = run_recipe(
+                method_recipe(seeded, name, budget),
+                folder,
+                ledger=path / "ledger.sqlite",
+                progress=progress(f"{name}, rng seed {rng_seed}"),
+                on_event=on_event,
+            )
+            answers = final_answers(folder, found)
+            results[name].append(found)
+            correct[name].append(answers["correct"].cast(pl.Float64).to_numpy())
+            clusters = answers["cluster"].to_list() if task.context else None
+    comparison = {
+        "name": recipe.name,
+        "task": task.model_dump(mode="json"),
+        "metric": task.metric,
+        "teacher": recipe.teacher.model,
+        "is_simulated": recipe.teacher.model.startswith("sim:"),
+        "student": recipe.student.model_dump(mode="json"),
+        "gold": {key: results["s3"][0]["gold"][key] for key in ("source", "steer", "select", "test")},
+        "rng_seeds": list(rng_seeds),
+        "methods": {name: _method(name, results[name], np.stack(correct[name]), clusters) for name in chosen},
+        "gains": _gains({name: np.stack(scores) for name, scores in correct.items()}, clusters),
+    }
+    comparison["verdicts"] = verdicts(comparison["gains"], chosen)
+    Folder(path).write("comparison.json", comparison)
+    return comparison
+
+
+def final_answers(folder: Path, result: dict[str, Any]) -> pl.DataFrame:
+    """Test answers of a run's last student, in the order of the test rows."""
+    name = next(step["name"] for step in result["steps"] if step["verb"] == "evaluate")
+    answers = pl.read_parquet(folder / "predictions" / f"{name}.parquet")
+    return answers.filter((pl.col("split") == "test") & (pl.col("student") == result["stages"][-1]["student"]))
+
+
+def _mean(scores: np.ndarray, clusters: list[str] | None) -> Estimate:
+    if len(scores) == 1:
+        return mean_t(scores[0], clusters=clusters)
+    return mean_over_seeds(scores, clusters=clusters)
+
+
+def _gain(before: np.ndarray, after: np.ndarray, clusters: list[str] | None) -> Estimate:
+    if len(before) == 1:
+        return paired_gain(before[0], after[0], clusters=clusters)
+    return gain_over_seeds(before, after, clusters=clusters)
+
+
+def _method(
+    name: str, runs: Sequence[dict[str, Any]], scores: np.ndarray, clusters: list[str] | None
+) -> dict[str, Any]:
+    spends = [run["spend"] for run in runs]
+    known = [spend["usd"] for spend in spends]
+    return {
+        "what": METHODS[name],
+        "trained_on": float(np.mean([run["stages"][-1]["trained_on"] for run in runs])),
+        "requests": float(np.mean([spend["requests"] for spend in spends])),
+        "usd": None if any(usd is None for usd in known) else float(np.mean(known)),
+        "test": _mean(scores, clusters).to_dict(),
+        "stages": _stages(runs),
+        "account": runs[0]["account"],
+        "stopped": [run["stopped"] for run in runs],
+        "shift": runs[0]["evaluation"].get("shift"),
+    }
+
+
+def _stages(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Round by round, the mean over the seeds that got so far."""
+    longest = max(len(run["stages"]) for run in runs)
+    stages = []
+    for number in range(longest):
+        here = [run["stages"][number] for run in runs if len(run["stages"]) > number]
+        tested = [stage["test"]["value"] for stage in here]
+        usd = [stage["spend"]["usd"] for stage in here]
+        truth = [stage["truth"] for stage in here if stage.get("truth")]
+        stages.append(
+            {
+                "round": here[0]["round"],
+                "runs": len(here),
+                "trained_on": float(np.mean([stage["trained_on"] for stage in here])),
+                "requests": float(np.mean([stage["spend"]["requests"] for stage in here])),
+                "usd": None if any(value is None for value in usd) else float(np.mean(usd)),
+                "test": float(np.mean(tested)),
+                "truth": {key: float(np.mean([one[key] for one in truth])) for key in truth[0]} if truth else None,
+            }
+        )
+    return stages
+
+
+def _gains(correct: dict[str, np.ndarray], clusters: list[str] | None) -> dict[str, dict[str, Any]]:
+    return {
+        method: {
+            baseline: _gain(correct[baseline], correct[method], clusters).to_dict()
+            for baseline in BASELINES
+            if baseline in correct and baseline != method
+        }
+        for method in correct
+    }
+
+
+def verdicts(gains: dict[str, dict[str, Any]], methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Whether each teaching method is clearly better than every baseline that was run.
+
+    Returns:
+        Method to {helps: bool, beaten: [...], not_beaten: [...]}; a gain counts when its whole interval is above zero.
+    """
+    made = {}
+    for method in methods:
+        if method in BASELINES or method == "zerogen":
+            continue
+        beaten = [name for name, gain in gains[method].items() if gain["low"] > 0]
+        missed = [name for name in gains[method] if name not in beaten]
+        made[method] = {"helps": not missed, "beaten": beaten, "not_beaten": missed}
+    return made

@@ -1,0 +1,107 @@
+"""The baselines a recipe must be held against, as recipes of their own at the same teacher budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seedbed.errors import ConfigError
+from seedbed.recipe import Recipe, walk
+from seedbed.steps import AnyStep, Evaluate, Extrapolate, Feedback, Repeat, Step, Synthesise, Train, UseGold
+
+METHODS: dict[str, str] = {
+    "s3": "the recipe itself",
+    "gold": "the steering gold alone, no teacher",
+    "zerogen": "rows by label alone, no rationales, no rounds (arXiv:2202.07922)",
+    "plain": "the recipe's seed step with the whole budget: S3 without extrapolation, the same-size control",
+    "goldgen": "every steering gold row extrapolated, right or wrong (the paper's GoldGen)",
+    "progen": "in-context feedback from synthetic rows, no gold (arXiv:2210.12329)",
+    "plain+gold": "the same-size control, trained on the steering gold too",
+    "s3+gold": "S3 whose student also trains on the steering gold; mistakes by cross-validation",
+}
+
+
+def method_recipe(recipe: Recipe, method: str, requests: int) -> Recipe:
+    """The recipe of one method at a given teacher budget.
+
+    Args:
+        recipe: The S3 recipe that is compared; it has a `synthesise` step and, in a `repeat`, an `extrapolate` step.
+        method: A key of `METHODS`.
+        requests: Requests that the method may send, the same for all of them.
+
+    Returns:
+        A recipe with the same task, gold, teacher, student and seed, named after the method.
+
+    Raises:
+        ConfigError: The method is unknown, or the recipe lacks the steps to derive it from.
+    """
+    if method not in METHODS:
+        raise ConfigError("there is no such method", method, f"use some of {list(METHODS)}")
+    steps = recipe.steps if method == "s3" else _steps(recipe, method, requests)
+    return recipe.model_copy(update={"name": f"{recipe.name}-{method.replace('+', '-and-')}", "steps": tuple(steps)})
+
+
+def is_applicable(recipe: Recipe, method: str, *, has_context: bool) -> bool:
+    """False where a method is not defined for the task: ProGen writes single texts only."""
+    return not (method == "progen" and has_context) and not (method == "s3+gold" and _uses_gold(recipe))
+
+
+def _uses_gold(recipe: Recipe) -> bool:
+    return any(isinstance(step, UseGold) for step in walk(recipe.steps))
+
+
+def _steps(recipe: Recipe, method: str, requests: int) -> Sequence[AnyStep]:
+    seed = _the(recipe, Synthesise)
+    ending: list[AnyStep] = [Train(), Evaluate()]
+    match method:
+        case "gold":
+            return [UseGold(), *ending]
+        case "zerogen":
+            return [Synthesise(requests=requests), *ending]
+        case "plain":
+            return [seed.model_copy(update={"requests": requests, "rows": None}), *ending]
+        case "plain+gold":
+            return [seed.model_copy(update={"requests": requests, "rows": None}), UseGold(), *ending]
+        case "s3+gold":
+            return _with_gold(recipe.steps)
+        case "goldgen":
+            return [seed, Train(), Extrapolate(of="all", requests=_left(recipe, seed, requests)), *ending]
+        case _:
+            rounds = _the(recipe, Repeat).rounds
+            each = max(_left(recipe, seed, requests) // rounds, 1)
+            loop = Repeat(rounds=rounds, steps=(Feedback(requests=each), Train()))
+            return [seed, Train(), loop, Evaluate()]
+
+
+def _left(recipe: Recipe, seed: Synthesise, requests: int) -> int:
+    """What the seed step leaves of the budget."""
+    spent = seed.requests if seed.requests is not None else seed.rows or 0
+    if requests <= spent:
+        raise ConfigError("the budget is spent by the seed step alone", f"{requests} requests, {spent} for seed rows",
+                          f"lower the seed step of {recipe.name}, or leave goldgen and progen out with --methods")
+    return requests - spent
+
+
+def _the(recipe: Recipe, kind: type[Step]) -> AnyStep:  # type: ignore[valid-type]
+    found = next((step for step in walk(recipe.steps) if isinstance(step, kind)), None)
+    if found is None:
+        verb = kind.model_fields["verb"].default
+        raise ConfigError("baselines are derived from an S3 recipe", f"{recipe.name} has no `{verb}` step",
+                          "compare a recipe with `synthesise`, then `repeat` with `extrapolate` and `train`")
+    return found  # type: ignore[no-any-return]
+
+
+def _with_gold(steps: Sequence[AnyStep]) -> list[AnyStep]:
+    """The same steps with gold among the training rows from the start, and mistakes found by cross-validation."""
+    made: list[AnyStep] = [UseGold()]
+    for step in steps:
+        if isinstance(step, Repeat):
+            made.append(step.model_copy(update={"steps": tuple(_folded(inner) for inner in step.steps)}))
+        else:
+            made.append(_folded(step))
+    return made
+
+
+def _folded(step: AnyStep) -> AnyStep:
+    if isinstance(step, Extrapolate) and step.of == "mistakes" and not step.folds:
+        return step.model_copy(update={"folds": 5})
+    return step

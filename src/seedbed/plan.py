@@ -1,0 +1,147 @@
+"""What a run will ask and cost, before a cent is spent; and the first rows of it, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from seedbed.budget import Budget
+from seedbed.errors import ConfigError
+from seedbed.ledger import Ledger
+from seedbed.models import open_model
+from seedbed.models.prices import price_of
+from seedbed.prepare import Prepared, prepare
+from seedbed.recipe import Recipe, walk
+from seedbed.rows import frame
+from seedbed.run import make_context, named, run_scope
+from seedbed.steps import Forecast, Repeat, Step, Synthesise
+from seedbed.steps.context import State
+from seedbed.synthesis import drafts
+from seedbed.synthesis.drafts import Draft, Sampling
+
+CHARACTERS_PER_TOKEN = 4.0
+"""English prose in common tokenisers, roughly; the low and high ends of a plan allow for 5 and 3."""
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """What one step will ask, over all rounds."""
+
+    step: str
+    requests: tuple[int, int, int]
+    """Low, expected, high."""
+    tokens_in: tuple[int, int, int]
+    tokens_out: tuple[int, int, int]
+    usd: tuple[float, float, float] | None
+    """None where the teacher's price is unknown, which is not free."""
+
+
+def plan(recipe: Recipe) -> dict[str, Any]:
+    """Forecast requests, tokens and usd of every step, without sending anything.
+
+    Returns:
+        lines (one per asking step), total, price per million tokens (in, out) or None, budget, gold sizes.
+
+    Raises:
+        ConfigError, DataError: As a run would.
+    """
+    prepared = prepare(recipe, lambda _event: None)
+    price = price_of(recipe.teacher.model, recipe.teacher.endpoint)
+    lines = []
+    before: Forecast | None = None
+    rounds = _rounds(recipe.steps)
+    for step in walk(recipe.steps):
+        forecast = step.forecast(prepared.task, prepared.gold)
+        if forecast.expected < 0 and before is not None:
+            # A check of the step before asks once for each of its rows.
+            forecast = Forecast(0, before.expected, before.high, forecast.example, forecast.answer_length)
+        if forecast.high > 0:
+            lines.append(_line(prepared, step, forecast, rounds.get(id(step), 1), price))
+            before = forecast
+    total = _total(lines)
+    return {
+        "name": recipe.name,
+        "teacher": recipe.teacher.model,
+        "usd_per_million_tokens": price,
+        "lines": [asdict(line) for line in lines],
+        "total": asdict(total),
+        "budget": recipe.budget.model_dump(exclude_none=True),
+        "gold": {"steer": prepared.gold.steer.height, "select": prepared.gold.select.height, "test": prepared.gold.test.n},
+    }
+
+
+def _rounds(steps: Sequence[Step]) -> dict[int, int]:
+    """Step identity to how often it runs at most."""
+    return {id(inner): step.rounds for step in steps if isinstance(step, Repeat) for inner in walk(step.steps)}
+
+
+def _line(
+    prepared: Prepared, step: Step, forecast: Forecast, times: int, price: tuple[float, float] | None
+) -> PlanLine:
+    low, expected, high = (count * times for count in (forecast.low, forecast.expected, forecast.high))
+    # Rounds may stop early, so the low end is one round.
+    low = forecast.low
+    sampling = Sampling(max_tokens=prepared.recipe.teacher.max_tokens)
+    prompt = 0
+    if forecast.example is not None:
+        filled = {"label": "", "meaning": _meaning(prepared), **forecast.example.slots}
+        prompt = len(drafts.requests(prepared.task, [Draft(forecast.example.verb, filled)], sampling)[0].messages[0][1])
+    answer = forecast.answer_length
+    sizes = [(prompt / per + 4, min(answer / per * stretch, sampling.max_tokens))
+             for per, stretch in ((5.0, 0.7), (CHARACTERS_PER_TOKEN, 1.0), (3.0, 2.0))]
+    counts = (low, expected, high)
+    tokens_in = tuple(round(count * size[0]) for count, size in zip(counts, sizes, strict=True))
+    tokens_out = tuple(round(count * max(size[1], 1)) for count, size in zip(counts, sizes, strict=True))
+    return PlanLine(step.verb, counts, tokens_in, tokens_out, _usd(tokens_in, tokens_out, price))  # type: ignore[arg-type]
+
+
+def _meaning(prepared: Prepared) -> str:
+    return max(prepared.task.labels.values(), key=len, default="")
+
+
+def _usd(
+    tokens_in: Sequence[int], tokens_out: Sequence[int], price: tuple[float, float] | None
+) -> tuple[float, float, float] | None:
+    if price is None:
+        return None
+    low, expected, high = ((a * price[0] + b * price[1]) / 1e6 for a, b in zip(tokens_in, tokens_out, strict=True))
+    return low, expected, high
+
+
+def _total(lines: Sequence[PlanLine]) -> PlanLine:
+    def add(name: str) -> Any:
+        return tuple(sum(values) for values in zip(*(getattr(line, name) for line in lines), strict=True)) or (0, 0, 0)
+
+    usd = None if any(line.usd is None for line in lines) else add("usd")
+    return PlanLine("total", add("requests"), add("tokens_in"), add("tokens_out"), usd)
+
+
+def preview(recipe: Recipe, path: Path, *, count: int = 5) -> pl.DataFrame:
+    """Write the first few seed rows of a run, on the run's own code path; the run then does not pay for them again.
+
+    Args:
+        recipe: A recipe with a `synthesise` step.
+        path: The run's directory; only the ledger beside it is written.
+        count: Rows to ask for, at least 1.
+
+    Returns:
+        (count,) rows, rejected and failed ones included.
+
+    Raises:
+        ConfigError: The recipe has no `synthesise` step.
+    """
+    prepared = prepare(recipe, lambda _event: None)
+    name, step = next(((n, s) for n, s in named(recipe.steps) if isinstance(s, Synthesise)), ("", None))
+    if step is None:
+        raise ConfigError("there is nothing to preview", "no `synthesise` step", "preview shows the first seed rows")
+    with Ledger.at(path.parent / "ledger.sqlite") as ledger:
+        budget = Budget(ledger, scope=run_scope(prepared), **recipe.budget.model_dump())
+        teacher = open_model(recipe.teacher.model, ledger=ledger, budget=budget, settings=recipe.teacher.endpoint)
+        ctx = make_context(prepared, teacher)
+        ctx.limit = count + (len(prepared.task.labels) if step.reasons else 0)
+        rows = step.run(ctx.at(name, 0), State(frame(prepared.task, []))).rows
+    return rows.filter(pl.col("status") != "pending").head(count)

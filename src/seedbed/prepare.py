@@ -1,0 +1,146 @@
+"""From a recipe to everything a run needs, all of it checked, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from seedbed.errors import ConfigError, DataError, SeedbedError
+from seedbed.evaluation.gold import Gold, seal, split_gold
+from seedbed.fingerprint import fingerprint
+from seedbed.models.worlds import World, open_world
+from seedbed.randomness import stream
+from seedbed.recipe import GoldSettings, Recipe
+from seedbed.rows import gold_rows, read_table, targets
+from seedbed.synthesis.prompts import check_prompts
+from seedbed.task import Task, load_task
+
+Log = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe with its task, its gold split for this run, and its real contexts."""
+
+    recipe: Recipe
+    task: Task
+    gold: Gold
+    contexts: Sequence[str]
+    identity: str
+    world: World | None
+    """The known world the gold comes from, if it does: then the truth about every row is known."""
+
+
+def prepare(recipe: Recipe, log: Log) -> Prepared:
+    """Read the task and the gold rows, split them, and check that they fit.
+
+    Args:
+        recipe: A recipe whose form is right.
+        log: Called with an event whenever the test split is opened, then or later.
+
+    Raises:
+        ConfigError, DataError: What is wrong with the task, the gold or the contexts; all of it at once where one
+            problem does not hide the next.
+    """
+    task = _task(recipe)
+    problems: list[SeedbedError] = []
+    world = _world(recipe.gold.source)
+    gold, contexts = None, ()
+    try:
+        check_prompts(task)
+    except SeedbedError as error:
+        problems.append(error)
+    try:
+        gold = _split(task, recipe, log)
+        contexts = _contexts(task, recipe, gold)
+    except SeedbedError as error:
+        problems.append(error)
+    problems.extend(_student_problems(task, recipe))
+    if problems or gold is None:
+        raise _together(problems)
+    sealed = [part["id"].to_list() for part in (gold.steer, gold.select)]
+    return Prepared(recipe, task, gold, contexts, recipe.identity(task, fingerprint([sealed, gold.test.fingerprint])), world)
+
+
+def _together(problems: list[SeedbedError]) -> SeedbedError:
+    if len(problems) == 1:
+        return problems[0]
+    return ConfigError(f"{len(problems)} problems", "\n        ".join(f"{p.problem} ({p.seen})" for p in problems),
+                       "\n        ".join(p.fix for p in problems))
+
+
+def _task(recipe: Recipe) -> Task:
+    if isinstance(recipe.task, Task):
+        return recipe.task
+    world = _world(recipe.task)
+    return world.task if world else load_task(Path(recipe.task))
+
+
+def _world(source: str) -> World | None:
+    return open_world(source.removeprefix("sim:").partition("?")[0]) if source.startswith("sim:") else None
+
+
+def _student_problems(task: Task, recipe: Recipe) -> list[SeedbedError]:
+    is_reader = recipe.student.kind == "reader"
+    if is_reader != (task.kind == "extractive_qa"):
+        fitting = "reader" if task.kind == "extractive_qa" else "linear, embedding or encoder"
+        return [ConfigError("the student cannot do the task", f"a {recipe.student.kind} for {task.kind}",
+                            f"student: {fitting}")]
+    return []
+
+
+def _load(task: Task, source: str, settings: GoldSettings, *, rows: int | None) -> pl.DataFrame:
+    if world := _world(source):
+        if rows is None:
+            raise ConfigError("gold from a known world has no size of its own", source, "add gold.rows, e.g. rows: 3000")
+        return gold_rows(task, world.gold(rows, settings.rng_seed), source=source)
+    found = gold_rows(task, read_table(source), columns=settings.columns, labels=settings.labels, source=source)
+    if rows is not None and rows < found.height:
+        found = found[sorted(stream(settings.rng_seed, "take").choice(found.height, rows, replace=False).tolist())]
+    return found
+
+
+def _split(task: Task, recipe: Recipe, log: Log) -> Gold:
+    """Seal the test rows first, by the gold's own seed; then deal steer and select by the run's."""
+    settings = recipe.gold
+    found = _load(task, settings.source, settings, rows=settings.rows)
+    wanted = settings.steer + settings.select
+    if settings.test_source is not None:
+        test = _load(task, settings.test_source, settings, rows=None)
+        pool, sealed = found, seal(test, log)
+    else:
+        outer = split_gold(task, found, steer=wanted, select=0, test=settings.test, rng_seed=settings.rng_seed, log=log)
+        pool, sealed = outer.steer, outer.test
+    inner = split_gold(task, pool, steer=settings.steer, select=settings.select, test=0, rng_seed=recipe.rng_seed, log=log)
+    steer, select = (_with_noise(task, part, recipe) for part in (inner.steer, inner.select))
+    return Gold(steer, select, sealed)
+
+
+def _with_noise(task: Task, rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
+    share = recipe.gold.label_noise
+    if not share or task.kind != "classification" or not rows.height:
+        return rows
+    rng = stream(recipe.rng_seed, "label noise", rows["id"][0])
+    names, noisy = list(task.labels), []
+    for label in targets(task, rows):
+        others = [name for name in names if name != label]
+        noisy.append(others[int(rng.integers(len(others)))] if rng.random() < share else label)
+    return rows.with_columns(pl.Series(task.target, noisy))
+
+
+def _contexts(task: Task, recipe: Recipe, gold: Gold) -> Sequence[str]:
+    if task.context is None:
+        return ()
+    if recipe.contexts is None:
+        return list(dict.fromkeys(gold.steer[task.context].to_list()))
+    if world := _world(recipe.contexts):
+        return world.contexts(1000, recipe.gold.rng_seed + 1)
+    table = read_table(recipe.contexts)
+    if task.context not in table.columns:
+        raise DataError("the contexts lack their column", f"missing {task.context!r}; found {table.columns}",
+                        f"name the column {task.context!r}")
+    return [text for text in table[task.context].cast(pl.String).to_list() if text and text.strip()]

@@ -1,0 +1,237 @@
+"""A recipe: task, gold, teacher, student, budget and a list of steps, checked whole before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from seedbed.errors import ConfigError
+from seedbed.fingerprint import fingerprint
+from seedbed.models import Endpoint
+from seedbed.steps import AnyStep, Evaluate, Extrapolate, Repeat, Step, Train, UseGold
+from seedbed.students import StudentSettings
+from seedbed.task import Task
+
+
+class Settings(BaseModel):
+    """Frozen settings; a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GoldSettings(Settings):
+    """Where trusted rows come from, and what each of them may be used for."""
+
+    source: str
+    """A file (.jsonl, .csv, .parquet), `hf:NAME[:CONFIG][@SPLIT]`, or `sim:WORLD` for rows of a known world."""
+    rows: int | None = Field(None, ge=1)
+    """Rows to draw from a known world; with a file, take only so many."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Task column to the source's column, where they differ."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """The source's label value to the task's label name, where they differ."""
+    steer: int = Field(ge=0)
+    """Rows whose mistakes tell the teacher what to write."""
+    select: int = Field(0, ge=0)
+    """Rows that choose checkpoints and stop rounds."""
+    test: int | Literal["rest"] = "rest"
+    """Sealed rows, opened once at the end."""
+    test_source: str | None = None
+    """Test rows from a source of their own; `source` then feeds `steer` and `select` only."""
+    rng_seed: int = 0
+    """Decides the test split. It is not the run's rng seed: the test rows stay the same over all seeds of a run."""
+    label_noise: float = Field(0.0, ge=0, lt=1)
+    """Share of `steer` and `select` rows whose label is replaced by a wrong one: a stress test, never for real work."""
+
+
+class TeacherSettings(Settings):
+    """Which model writes, how it samples, and how it is reached."""
+
+    model: str
+    """`sim:WORLD`, `openai:NAME`, `http://HOST:PORT/v1#NAME` or `recorded:FILE`."""
+    temperature: float = Field(0.9, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int = Field(512, ge=1)
+    endpoint: Endpoint = Endpoint()
+    """Where and how fast; never part of the identity of a reply."""
+
+
+class BudgetSettings(Settings):
+    """Caps on what a run may use. The worst case is reserved before sending, so a cap holds under any concurrency."""
+
+    usd: float | None = Field(None, gt=0)
+    requests: int | None = Field(None, gt=0)
+    tokens: int | None = Field(None, gt=0)
+
+
+def _named(value: Any, key: str) -> Any:
+    return {key: value} if isinstance(value, str) else value
+
+
+class Recipe(Settings):
+    """A named list of steps and everything they need."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+    task: Task | str
+    """A task written out, a YAML file, or `sim:WORLD` for the task of a known world."""
+    gold: GoldSettings
+    teacher: Annotated[TeacherSettings, BeforeValidator(lambda value: _named(value, "model"))]
+    student: Annotated[StudentSettings, BeforeValidator(lambda value: _named(value, "kind"))]
+    budget: BudgetSettings = BudgetSettings()
+    rng_seed: int = Field(0, ge=0)
+    contexts: str | None = None
+    """Real contexts from a source of their own, in a column named like the task's context. Without it the contexts of
+    the steering gold serve."""
+    steps: tuple[AnyStep, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _order_makes_sense(self) -> Recipe:
+        if problems := list(_order_problems(self.steps)):
+            raise ValueError("; ".join(problems))
+        return self
+
+    def identity(self, task: Task, gold_fingerprint: str) -> str:
+        """What decides which rows come out. Names, paths, budgets and endpoints do not."""
+        kept = self.model_dump(mode="json", include={"student", "rng_seed", "steps"})
+        teacher = self.teacher.model_dump(mode="json", exclude={"endpoint"})
+        return fingerprint([task.model_dump(mode="json"), gold_fingerprint, teacher, kept])
+
+
+def walk(steps: Sequence[Step]) -> Iterator[Step]:
+    """Every step in order of first execution, inner steps after their `repeat`."""
+    for step in steps:
+        yield step
+        if isinstance(step, Repeat):
+            yield from walk(step.steps)
+
+
+def _order_problems(steps: Sequence[Step]) -> Iterator[str]:
+    flat = list(walk(steps))
+    trained = gold = False
+    for step in flat:
+        trained = trained or isinstance(step, Train)
+        gold = gold or isinstance(step, UseGold)
+        if isinstance(step, Extrapolate) and step.of == "mistakes" and not step.folds:
+            if not trained:
+                yield "`extrapolate` needs a student: put `train` before it, or set `folds`"
+            if gold:
+                yield "`extrapolate` after `use_gold` needs `folds`: a student makes no honest mistakes on its own rows"
+    evaluations = [number for number, step in enumerate(flat) if isinstance(step, Evaluate)]
+    if evaluations and (evaluations != [len(flat) - 1] or steps[-1] is not flat[-1]):
+        yield "`evaluate` opens the test split and can only be the last step"
+    if evaluations and not trained:
+        yield "`evaluate` needs a student: put `train` before it"
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe from YAML and check its form completely.
+
+    Args:
+        path: The YAML file; sources in it are relative to its folder.
+        overrides: `key.sub=value` settings that replace the file's, values read as YAML.
+
+    Raises:
+        ConfigError: All problems at once, each with its line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = yaml.safe_load(text)
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise ConfigError("the recipe cannot be read", f"{path}: {error.strerror}", "check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError("the recipe is not YAML", f"{path}: {error}", "see recipes/ for examples") from error
+    if not isinstance(found, dict):
+        raise ConfigError("the recipe is not a mapping", f"{path}: {type(found).__name__}", "see recipes/ for examples")
+    for override in overrides:
+        _override(found, override)
+    try:
+        recipe = Recipe.model_validate(found)
+    except ValidationError as error:
+        problems = [_problem(path, tree, found, dict(detail)) for detail in error.errors()]
+        raise ConfigError(f"the recipe has {len(problems)} problem{'s' * (len(problems) > 1)}",
+                          "\n        ".join(problems), "mend these and run the same command again") from error
+    return _from_folder(recipe, path.parent)
+
+
+def _override(found: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise ConfigError("an override is `key=value`", override, "e.g. --set gold.steer=200")
+    *parents, last = key.split(".")
+    place: Any = found
+    for parent in parents:
+        place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
+        if isinstance(place, str):
+            raise ConfigError("an override reaches into a plain value", override, f"set `{parent}` as a whole")
+    place[int(last) if isinstance(place, list) else last] = yaml.safe_load(value)
+
+
+def _problem(path: Path, tree: yaml.Node | None, found: Any, detail: dict[str, Any]) -> str:
+    line, keys, known = _find(tree, found, detail["loc"])
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        message = f"there is no setting `{keys[-1]}`"
+        close = difflib.get_close_matches(keys[-1], _setting_names(), n=1)
+        message += f"; did you mean `{close[0]}`?" if close else ""
+    elif detail["type"] == "missing" and detail["loc"]:
+        message = f"`{detail['loc'][-1]}` is missing"
+    where = ".".join(keys) or "recipe"
+    seen = f" (found {known!r})" if isinstance(known, (str, int, float, bool)) else ""
+    return f"{path}:{line}: {where}: {message}{seen}"
+
+
+def _find(tree: yaml.Node | None, found: Any, loc: tuple[Any, ...]) -> tuple[int, list[str], Any]:
+    """Follow an error's location through the YAML tree; union tags that are not in the file are skipped."""
+    node, value, keys = tree, found, []
+    line = 1
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            match = next(((key, item) for key, item in node.value if key.value == part), None)
+            if match is None:
+                continue
+            line, node = match[0].start_mark.line + 1, match[1]
+            value = value.get(part) if isinstance(value, dict) else None
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+            value = value[part] if isinstance(value, list) else None
+        else:
+            continue
+        keys.append(str(part))
+    return line, keys, value
+
+
+def _setting_names() -> list[str]:
+    import seedbed.steps as vocabulary
+
+    verbs = [getattr(vocabulary, name) for name in vocabulary.__all__ if name not in ("AnyStep", "Forecast", "Step")]
+    parts = [Recipe, GoldSettings, TeacherSettings, BudgetSettings, Endpoint, Task, *verbs]
+    return sorted({name for part in parts for name in part.model_fields})
+
+
+def _from_folder(recipe: Recipe, folder: Path) -> Recipe:
+    """Make the sources relative to the working directory instead of the recipe's folder."""
+
+    def place(source: str | None) -> str | None:
+        return source if source is None or ":" in source.split("/")[0] else str(folder / source)
+
+    gold = recipe.gold.model_copy(
+        update={"source": place(recipe.gold.source), "test_source": place(recipe.gold.test_source)}
+    )
+    steps = tuple(
+        step.model_copy(update={"source": place(step.source)}) if hasattr(step, "source") else step
+        for step in recipe.steps
+    )
+    model = recipe.teacher.model
+    if model.startswith("recorded:"):
+        model = "recorded:" + str(place(model.removeprefix("recorded:")))
+    task = place(recipe.task) if isinstance(recipe.task, str) else recipe.task
+    teacher = recipe.teacher.model_copy(update={"model": model})
+    update = {"gold": gold, "steps": steps, "task": task, "teacher": teacher, "contexts": place(recipe.contexts)}
+    return recipe.model_copy(update=update)

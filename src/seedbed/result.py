@@ -1,0 +1,114 @@
+"""What a run found, as one JSON value: all that a table or a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from seedbed.estimate import paired_gain
+from seedbed.prepare import Prepared
+from seedbed.rows import account
+
+
+class Files(Protocol):
+    """The part of a run's folder that is read here."""
+
+    path: Path
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events of the run."""
+        ...
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """A JSON file of the run."""
+        ...
+
+
+def summarise(
+    folder: Files, prepared: Prepared, steps: Sequence[dict[str, Any]], stopped: Sequence[str]
+) -> dict[str, Any]:
+    """Collect what the steps measured.
+
+    Args:
+        folder: Where the run's rows, predictions and events are.
+        prepared: The recipe, the task and the split.
+        steps: The record of every step, in order of execution.
+        stopped: Why each `repeat` ended.
+
+    Returns:
+        name, identity, task, teacher, student, rng_seed, steps, stages (one per trained student), gain (paired, last
+        student against the first, on test), evaluation, accounting, spend, gold with every read, stopped, complete.
+    """
+    recipe = prepared.recipe
+    rows = pl.read_parquet(folder.path / "data" / f"{steps[-1]['name']}.parquet")
+    evaluation = next((step["metrics"] for step in steps if step["verb"] == "evaluate"), {})
+    return {
+        "name": recipe.name,
+        "identity": prepared.identity,
+        "task": prepared.task.model_dump(mode="json"),
+        "metric": prepared.task.metric,
+        "teacher": recipe.teacher.model_dump(mode="json", exclude={"endpoint"}),
+        "is_simulated": recipe.teacher.model.startswith("sim:"),
+        "student": recipe.student.model_dump(mode="json"),
+        "rng_seed": recipe.rng_seed,
+        "steps": [{key: step[key] for key in ("name", "verb", "round", "complete", "spend")} | _asked(step) for step in steps],
+        "stages": _stages(steps, evaluation),
+        "gain": _gain(folder, prepared, evaluation),
+        "evaluation": evaluation,
+        "account": account(rows.filter(pl.col("made_by") != "gold")),
+        "gold_rows_trained_on": rows.filter(pl.col("made_by") == "gold").height,
+        "spend": steps[-1]["spend"],
+        "gold": {
+            "source": recipe.gold.source,
+            "steer": prepared.gold.steer.height,
+            "select": prepared.gold.select.height,
+            "test": prepared.gold.test.n,
+            "reads": [event for event in folder.events() if event.get("event") == "gold read"],
+        },
+        "stopped": list(stopped),
+        "complete": all(step["complete"] for step in steps),
+        "manifest": folder.read("manifest.json"),
+    }
+
+
+def _asked(step: dict[str, Any]) -> dict[str, Any]:
+    metrics = step["metrics"]
+    return {key: metrics[key] for key in ("asked", "steer", "mistakes", "all", "checked", "near_copies") if key in metrics}
+
+
+def _stages(steps: Sequence[dict[str, Any]], evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """One entry per trained student: what it was trained on, what that had cost, how good it was."""
+    stages = []
+    for step in steps:
+        if step["verb"] != "train":
+            continue
+        metrics = step["metrics"]
+        stages.append(
+            {
+                "student": step["name"],
+                "round": step["round"],
+                "trained_on": metrics["trained_on"],
+                "spend": step["spend"],
+                "select": metrics.get("select"),
+                "test": evaluation.get("test", {}).get(step["name"]),
+                "truth": metrics.get("truth"),
+            }
+        )
+    return stages
+
+
+def _gain(folder: Files, prepared: Prepared, evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """Paired gain of the last student over the first on the test rows."""
+    names = list(evaluation.get("test", {}))
+    if len(names) < 2:
+        return None
+    answers = pl.concat([pl.read_parquet(file) for file in (folder.path / "predictions").glob("evaluate-*.parquet")])
+    first, last = (
+        answers.filter((pl.col("student") == name) & (pl.col("split") == "test")) for name in (names[0], names[-1])
+    )
+    clusters = first["cluster"].to_list() if prepared.task.context else None
+    gain = paired_gain(first["correct"].cast(float), last["correct"].cast(float), clusters=clusters)
+    return {"before": names[0], "after": names[-1], **gain.to_dict()}

@@ -1,0 +1,307 @@
+"""A run: a directory that can be resumed, shown, compared and shared.
+
+    recipe.yaml        the recipe as it was resolved
+    manifest.json      identity, versions, when it was made
+    events.jsonl       every gold read, every stop and its reason, with times
+    steps/NAME.json    what a finished step measured; its presence means the step is finished
+    data/NAME.parquet  every row known after that step
+    predictions/NAME.parquet   what a student answered
+    students/NAME/     a trained student
+    result.json        everything the report shows
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from seedbed import __version__
+from seedbed.budget import Budget
+from seedbed.errors import ConfigError
+from seedbed.estimate import paired_gain
+from seedbed.fingerprint import fingerprint
+from seedbed.ledger import Ledger
+from seedbed.models import open_model
+from seedbed.prepare import Prepared, prepare
+from seedbed.recipe import Recipe, walk
+from seedbed.request import Model
+from seedbed.result import summarise
+from seedbed.rows import frame, write_parquet, write_whole
+from seedbed.steps import Extrapolate, Repeat, Step
+from seedbed.steps.context import Context, Progress, State, TrainedStudent
+from seedbed.students import load_student
+from seedbed.synthesis.drafts import Sampling
+
+
+@dataclass
+class Folder:
+    """The files of one run."""
+
+    path: Path
+    event_sink: Callable[[dict[str, Any]], None] = lambda _event: None
+
+    def log(self, event: dict[str, Any]) -> None:
+        """Append an event with its time."""
+        stamped = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **event}
+        if self.path.exists():
+            with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(stamped, ensure_ascii=False) + "\n")
+        self.event_sink(stamped)
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events, oldest first; a line torn by a kill is left out."""
+        file = self.path / "events.jsonl"
+        found = []
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """A JSON file of the run, or None where there is none."""
+        file = self.path / name
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+    def write(self, name: str, value: Any) -> None:
+        """Write a JSON file whole or not at all."""
+        write_whole(self.path / name, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one process works in the folder.
+
+        Raises:
+            ConfigError: Another one does.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ConfigError("another process works on this run", str(self.path), "wait for it, or stop it") from error
+            yield
+
+
+@dataclass
+class Execution:
+    """Goes through the steps, skipping those that are finished."""
+
+    folder: Folder
+    prepared: Prepared
+    ctx: Context
+    budget: Budget
+    ordinals: Counter[str] = field(default_factory=Counter)
+    chain: str = ""
+    stopped: list[str] = field(default_factory=list)
+    resuming: bool = True
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    def go(self, steps: Sequence[Step], state: State, round_: int = 0) -> State:
+        """Run the steps in order and return the last state."""
+        for step in steps:
+            state = self._rounds(step, state) if isinstance(step, Repeat) else self._one(step, state, round_)
+            if round_ and self._mistakes_left(step) == 0:
+                break
+        return state
+
+    def _rounds(self, repeat: Repeat, state: State) -> State:
+        for round_ in range(1, repeat.rounds + 1):
+            before = state.student
+            state = self.go(repeat.steps, state, round_)
+            reason = self._reason_to_stop(repeat, before, state)
+            if reason:
+                break
+        else:
+            reason = "rounds"
+        self.stopped.append(reason)
+        self.ctx.log({"event": "stopped", "reason": reason, "after_round": round_})
+        return state
+
+    def _reason_to_stop(self, repeat: Repeat, before: TrainedStudent | None, state: State) -> str | None:
+        if self.ctx.budget_message is not None:
+            return "budget"
+        if any(self._mistakes_left(step) == 0 for step in repeat.steps):
+            return "gold exhausted"
+        if repeat.stop_without_gain and before is not None and state.student is not before:
+            assert state.student is not None
+            gain = self._gain_on_select(before.name, state.student.name)
+            if gain is not None and gain <= 0:
+                return "no clear gain"
+        return None
+
+    def _mistakes_left(self, step: Step) -> int | None:
+        if not isinstance(step, Extrapolate) or not self.steps:
+            return None
+        last = next((s for s in reversed(self.steps) if s["verb"] == step.verb), None)
+        return last["metrics"].get("mistakes") if last else None
+
+    def _gain_on_select(self, before: str, after: str) -> float | None:
+        """Lower end of the paired gain on `select`; None where there are no such rows."""
+        answers = [self.folder.path / "predictions" / f"{name}.parquet" for name in (before, after)]
+        if not all(file.exists() for file in answers):
+            return None
+        first, second = (pl.read_parquet(file) for file in answers)
+        context = self.prepared.task.context
+        clusters = self.prepared.gold.select[context].to_list() if context else None
+        return paired_gain(first["correct"].cast(float), second["correct"].cast(float), clusters=clusters).low
+
+    def _one(self, step: Step, state: State, round_: int) -> State:
+        self.ordinals[step.verb] += 1
+        name = f"{step.verb}-{self.ordinals[step.verb]}"
+        self.chain = fingerprint([self.chain, name, step.model_dump(mode="json")])
+        done = self.folder.read(f"steps/{name}.json") if self.resuming else None
+        if done is not None and done["chain"] == self.chain and done["complete"]:
+            self.steps.append(done)
+            return self._load(done)
+        self.resuming = False
+        ctx = self.ctx.at(name, round_)
+        ctx.log({"event": "step started", "step": name})
+        started = time.perf_counter()
+        after = step.run(ctx, state)
+        self._save(step, name, state, after, seconds=time.perf_counter() - started)
+        return after
+
+    def _save(self, step: Step, name: str, before: State, after: State, *, seconds: float) -> None:
+        path = self.folder.path
+        write_parquet(after.rows, path / "data" / f"{name}.parquet")
+        if after.predictions is not None:
+            write_parquet(after.predictions, path / "predictions" / f"{name}.parquet")
+        if after.student is not None and after.student is not before.student:
+            after.student.student.save(path / "students" / name)
+        record = {
+            "name": name,
+            "verb": step.verb,
+            "round": self.ctx.round_,
+            "chain": self.chain,
+            "complete": self.ctx.budget_message is None,
+            "students": [trained.name for trained in after.students],
+            "metrics": dict(after.metrics),
+            "spend": self.budget.spend().to_dict(),
+        }
+        self.folder.write(f"steps/{name}.json", record)
+        self.steps.append(record)
+        asked = after.metrics.get("asked")
+        self.ctx.log({"event": "step finished", "step": name, "seconds": round(seconds, 3), "asked": asked})
+
+    def _load(self, done: dict[str, Any]) -> State:
+        path = self.folder.path
+        students = tuple(TrainedStudent(name, load_student(path / "students" / name)) for name in done["students"])
+        return State(pl.read_parquet(path / "data" / f"{done['name']}.parquet"), students, done["metrics"])
+
+
+def run_recipe(
+    recipe: Recipe,
+    path: Path,
+    *,
+    ledger: Path | None = None,
+    progress: Progress = lambda _step, _done, _total, _usd: None,
+    on_event: Callable[[dict[str, Any]], None] = lambda _event: None,
+) -> dict[str, Any]:
+    """Run a recipe in a directory, or go on with it, and return its result.
+
+    Args:
+        recipe: What to do.
+        path: The run's directory; made if it does not exist.
+        ledger: The ledger's file; `ledger.sqlite` beside the run's directory by default, so that the runs of one
+            folder share what was paid for.
+        progress: Called with (step, answered, asked).
+        on_event: Called with each event that is also written to events.jsonl.
+
+    Returns:
+        The content of result.json; see `docs/reference/run.md`.
+
+    Raises:
+        ConfigError: The recipe is wrong, the directory belongs to another one, or another process works in it.
+        DataError: Gold cannot be read or does not fit.
+        EndpointRefused: The endpoint would refuse every further request; the same command goes on later.
+    """
+    folder = Folder(path, on_event)
+    prepared = prepare(recipe, folder.log)
+    _check_identity(folder, prepared)
+    with folder.locked(), Ledger.at(ledger or path.parent / "ledger.sqlite") as open_ledger:
+        _write_head(folder, prepared)
+        budget = Budget(open_ledger, scope=run_scope(prepared), **recipe.budget.model_dump())
+        teacher = open_model(recipe.teacher.model, ledger=open_ledger, budget=budget, settings=recipe.teacher.endpoint)
+        ctx = make_context(prepared, teacher, log=folder.log, progress=progress)
+        execution = Execution(folder, prepared, ctx, budget)
+        execution.go(recipe.steps, State(frame(prepared.task, [])))
+        result = summarise(folder, prepared, execution.steps, execution.stopped)
+        folder.write("result.json", result)
+    return result
+
+
+def run_scope(prepared: Prepared) -> str:
+    """Under which name the ledger books what a run uses; a moved directory keeps it."""
+    return f"{prepared.recipe.name}@{prepared.identity}"
+
+
+def make_context(
+    prepared: Prepared,
+    teacher: Model,
+    *,
+    log: Callable[[dict[str, Any]], None] = lambda _event: None,
+    progress: Progress = lambda _step, _done, _total, _usd: None,
+) -> Context:
+    """The world the steps of a prepared recipe run in."""
+    settings = prepared.recipe.teacher
+    return Context(
+        task=prepared.task,
+        gold=prepared.gold,
+        teacher=teacher,
+        sampling=Sampling(settings.temperature, settings.top_p, settings.max_tokens),
+        student=prepared.recipe.student,
+        rng_seed=prepared.recipe.rng_seed,
+        contexts=prepared.contexts,
+        world=prepared.world,
+        log=log,
+        progress=progress,
+    )
+
+
+def named(steps: Sequence[Step]) -> Iterator[tuple[str, Step]]:
+    """Each step with the name of its first execution: its verb and how often that verb has come before."""
+    ordinals: Counter[str] = Counter()
+    for step in walk(steps):
+        ordinals[step.verb] += 1
+        yield f"{step.verb}-{ordinals[step.verb]}", step
+
+
+def _check_identity(folder: Folder, prepared: Prepared) -> None:
+    known = folder.read("manifest.json")
+    if known is not None and known["identity"] != prepared.identity:
+        raise ConfigError(
+            "the run directory was made with other settings",
+            f"{folder.path} has identity {known['identity']}, this recipe has {prepared.identity}",
+            "choose another directory with --out, or delete this one",
+        )
+
+
+def _write_head(folder: Folder, prepared: Prepared) -> None:
+    if folder.read("manifest.json") is not None:
+        return
+    resolved = prepared.recipe.model_dump(mode="json", exclude_none=True)
+    resolved["task"] = prepared.task.model_dump(mode="json")
+    write_whole(folder.path / "recipe.yaml", yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True).encode())
+    versions = {name: metadata.version(name) for name in ("numpy", "polars", "scikit-learn")}
+    folder.write(
+        "manifest.json",
+        {
+            "identity": prepared.identity,
+            "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "versions": {"seedbed": __version__, "python": platform.python_version(), **versions},
+        },
+    )

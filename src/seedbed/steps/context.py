@@ -1,0 +1,115 @@
+"""What a step is given and what it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from seedbed.errors import BudgetExceeded
+from seedbed.evaluation.gold import Gold
+from seedbed.fingerprint import fingerprint
+from seedbed.models.worlds import World
+from seedbed.randomness import stream
+from seedbed.request import Failure, Model, Reply, Request
+from seedbed.students import Student, StudentSettings
+from seedbed.synthesis.drafts import Sampling
+from seedbed.task import Task
+
+
+Progress = Callable[[str, int, int, float], None]
+"""Called as replies come in with (step, answered, asked, usd that this process has paid so far)."""
+
+
+@dataclass(frozen=True)
+class TrainedStudent:
+    """A student and the name of the step that trained it."""
+
+    name: str
+    student: Student
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything a run has made so far; each step returns a new one."""
+
+    rows: pl.DataFrame
+    """Every row asked for or taken from gold so far, whatever became of it."""
+    students: tuple[TrainedStudent, ...] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    """What the last step measured, as plain data."""
+    predictions: pl.DataFrame | None = None
+    """What the last step's student answered: student, split, id, expected, predicted, score."""
+
+    @property
+    def student(self) -> TrainedStudent | None:
+        """The student trained last."""
+        return self.students[-1] if self.students else None
+
+
+@dataclass
+class Context:
+    """The world a step runs in. `at` gives each step its own name and random streams."""
+
+    task: Task
+    gold: Gold
+    teacher: Model
+    sampling: Sampling
+    student: StudentSettings
+    rng_seed: int
+    contexts: Sequence[str] = ()
+    """Real contexts for tasks whose rows need one."""
+    world: World | None = None
+    """The known world the gold comes from, where it does: then the truth about every row can be measured."""
+    log: Callable[[dict[str, Any]], None] = lambda _event: None
+    progress: Progress = lambda _step, _done, _total, _usd: None
+    step: str = ""
+    """Name of the running step, such as `extrapolate-2`."""
+    round_: int = 0
+    limit: int | None = None
+    """Send at most so many requests more: a preview. None is no limit."""
+    paid_usd: float = 0.0
+    """What new replies cost in this process, as far as prices are known."""
+    budget_message: str | None = None
+    """Set once the budget or the limit ended; nothing more is sent after that."""
+
+    def at(self, step: str, round_: int) -> Context:
+        """This context as the named step sees it."""
+        seed = int(fingerprint([self.rng_seed, step], digits=8), 16)
+        self.step, self.round_, self.sampling = step, round_, replace(self.sampling, rng_seed=seed)
+        return self
+
+    def rng(self, *purpose: str | int) -> np.random.Generator:
+        """A random stream that belongs to this step alone."""
+        return stream(self.rng_seed, self.step, *purpose)
+
+    def ask(self, requests: Sequence[Request]) -> list[Reply | Failure | None]:
+        """Put requests to the teacher.
+
+        Returns:
+            One answer each, in order; None for those the budget did not reach.
+        """
+        replies: list[Reply | Failure | None] = []
+        sent = requests if self.limit is None else requests[: self.limit]
+        if self.budget_message is None:
+            try:
+                for reply in self.teacher.generate(iter(sent)):
+                    replies.append(reply)
+                    self.paid_usd += 0.0 if reply.is_cached else reply.usd or 0.0
+                    self.progress(self.step, len(replies), len(sent), self.paid_usd)
+            except BudgetExceeded as reached:
+                self.budget_message = str(reached)
+                self.log({"event": "budget reached", "step": self.step, "answered": len(replies)})
+        if self.limit is not None:
+            self.limit -= len(sent)
+            self.budget_message = self.budget_message or ("the preview ends here" if self.limit <= 0 else None)
+        return replies + [None] * (len(requests) - len(replies))
+
+    def read_gold(self, split: str, why: str) -> pl.DataFrame:
+        """The rows of `steer` or `select`, with the read logged."""
+        rows: pl.DataFrame = {"steer": self.gold.steer, "select": self.gold.select}[split]
+        self.log({"event": "gold read", "split": split, "rows": rows.height, "why": why, "step": self.step})
+        return rows

@@ -1,0 +1,41 @@
+"""What every step is: frozen settings with a verb."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from seedbed.evaluation.gold import Gold
+from seedbed.steps.context import Context, State
+from seedbed.synthesis.drafts import Draft
+from seedbed.task import Task
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Requests that a step will send, before it sends any."""
+
+    low: int = 0
+    expected: int = 0
+    high: int = 0
+    example: Draft | None = None
+    """A typical draft, to size the prompt."""
+    answer_length: float = 0.0
+    """Characters that a typical reply will have; 0 where it is a word."""
+
+
+class Step(BaseModel):
+    """One verb of a recipe. The settings decide which rows come out and are hashed; nothing else is stored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verb: str
+
+    def run(self, ctx: Context, state: State) -> State:
+        """Do it: the state after this step. The same settings, inputs and replies give the same state."""
+        raise NotImplementedError
+
+    def forecast(self, _task: Task, _gold: Gold) -> Forecast:
+        """How many requests `run` will send."""
+        return Forecast()

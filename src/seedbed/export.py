@@ -10,6 +10,7 @@ import polars as pl
 import yaml
 
 from seedbed.errors import ConfigError
+from seedbed.estimate import Estimate
 from seedbed.rows import accepted, write_jsonl, write_parquet, write_whole
 from seedbed.run import Folder
 
@@ -17,7 +18,12 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 
 
 def export_rows(
-    run: Path, folder: Path, *, form: str = "jsonl", with_gold: bool = False, licence: str | None = None,
+    run: Path,
+    folder: Path,
+    *,
+    form: str = "jsonl",
+    with_gold: bool = False,
+    licence: str | None = None,
     language: str | None = None,
 ) -> list[Path]:
     """Write the accepted rows of a finished run and their card.
@@ -43,7 +49,9 @@ def export_rows(
     if not with_gold:
         rows = rows.filter(pl.col("made_by") != "gold")
     if rows.is_empty():
-        raise ConfigError("there is no row to export", "0 accepted synthetic rows", "see `seedbed show RUN --rows rejected`")
+        raise ConfigError(
+            "there is no row to export", "0 accepted synthetic rows", "see `seedbed show RUN --rows rejected`"
+        )
     columns = rows.drop("status", "why")
     data = folder / f"train.{form}"
     (write_jsonl if form == "jsonl" else write_parquet)(columns, data)
@@ -62,7 +70,9 @@ def _card(
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
         "size_categories": [next((name for size, name in _SIZES if rows.height < size), "n>1M")],
-        "task_categories": ["text-classification" if result["task"]["kind"] == "classification" else "question-answering"],
+        "task_categories": [
+            "text-classification" if result["task"]["kind"] == "classification" else "question-answering"
+        ],
         "tags": ["synthetic", "seedbed"],
         "configs": [{"config_name": "default", "data_files": file}],
     }
@@ -77,8 +87,14 @@ def _card(
 def _body(result: dict[str, Any], rows: pl.DataFrame, prompts: Sequence[str], licence: str | None) -> list[str]:
     teacher, gold, spend = result["teacher"], result["gold"], result["spend"]
     account = result["account"]
-    lost = [f"{count} {status}: {reason}" for status in ("rejected", "failed") for reason, count in account[status].items()]
+    lost = [
+        f"{count} {status}: {reason}" for status in ("rejected", "failed") for reason, count in account[status].items()
+    ]
     made = rows.group_by("made_by", maintain_order=True).len().iter_rows()
+    versions, identity = result["manifest"]["versions"], result["identity"]
+    lost_text = f" ({'; '.join(lost)})" if lost else ""
+    own_prompts = f", replaced: {', '.join(prompts)}" if prompts else ""
+    sampling = f"temperature {teacher['temperature']}, top-p {teacher['top_p']}, at most {teacher['max_tokens']} tokens"
     price = "unknown" if spend["usd"] is None else f"{spend['usd']:.4f} usd"
     lines = [
         f"# {result['name']}",
@@ -87,12 +103,13 @@ def _body(result: dict[str, Any], rows: pl.DataFrame, prompts: Sequence[str], li
         "",
         "## How the rows were made",
         "",
-        f"- Teacher: `{teacher['model']}`" + (" (a simulation: no language model wrote these rows)" if result["is_simulated"] else ""),
-        f"- Sampling: temperature {teacher['temperature']}, top-p {teacher['top_p']}, at most {teacher['max_tokens']} tokens",
-        f"- Prompts: built in{', replaced: ' + ', '.join(prompts) if prompts else ''}; the recipe is in the run's recipe.yaml",
+        f"- Teacher: `{teacher['model']}`"
+        + (" (a simulation: no language model wrote these rows)" if result["is_simulated"] else ""),
+        f"- Sampling: {sampling}",
+        f"- Prompts: built in{own_prompts}; the recipe is in the run's recipe.yaml",
         f"- Requests: {spend['requests']}; cost: {price}",
-        f"- Of {account['requested']} rows asked for, {account['accepted']} were accepted" + (f" ({'; '.join(lost)})" if lost else ""),
-        f"- Program: seedbed {result['manifest']['versions']['seedbed']}, identity {result['identity']}, rng seed {result['rng_seed']}",
+        f"- Of {account['requested']} rows asked for, {account['accepted']} were accepted{lost_text}",
+        f"- Program: seedbed {versions['seedbed']}, identity {identity}, rng seed {result['rng_seed']}",
         "",
         "| made by | rows |",
         "|---|---:|",
@@ -100,11 +117,23 @@ def _body(result: dict[str, Any], rows: pl.DataFrame, prompts: Sequence[str], li
         "",
         "## Gold",
         "",
-        f"{gold['steer']} gold rows steered what was written, {gold['select']} chose between rounds, "
-        f"{gold['test']} test rows stayed sealed until the end. Near-copies of test rows were removed.",
+        (
+            f"{gold['steer']} gold rows steered what was written, {gold['select']} chose between rounds, "
+            f"{gold['test']} test rows stayed sealed until the end. Near-copies of test rows were removed."
+        ),
     ]
     if result["stages"] and (test := result["stages"][-1]["test"]):
-        lines += ["", f"A student ({result['student']['kind']}) trained on these rows reaches {result['metric']} "
-                  f"{test['value']:.3f} [{test['low']:.3f}, {test['high']:.3f}] on the test rows (n={test['n']}, {test['method']})."]
-    lines += ["", "## Licence", "", licence or "None was given. The terms of the teacher and of the gold rows may bind their use."]
+        lines += [
+            "",
+            (
+                f"A student ({result['student']['kind']}) trained on these rows reaches {result['metric']} "
+                f"{Estimate.from_dict(test)} on the test rows."
+            ),
+        ]
+    lines += [
+        "",
+        "## Licence",
+        "",
+        licence or "None was given. The terms of the teacher and of the gold rows may bind their use.",
+    ]
     return lines

@@ -76,8 +76,11 @@ def _left(recipe: Recipe, seed: Synthesise, requests: int) -> int:
     """What the seed step leaves of the budget."""
     spent = seed.requests if seed.requests is not None else seed.rows or 0
     if requests <= spent:
-        raise ConfigError("the budget is spent by the seed step alone", f"{requests} requests, {spent} for seed rows",
-                          f"lower the seed step of {recipe.name}, or leave goldgen and progen out with --methods")
+        raise ConfigError(
+            "the budget is spent by the seed step alone",
+            f"{requests} requests, {spent} for seed rows",
+            f"lower the seed step of {recipe.name}, or leave goldgen and progen out with --methods",
+        )
     return requests - spent
 
 
@@ -85,8 +88,11 @@ def _the(recipe: Recipe, kind: type[Step]) -> AnyStep:  # type: ignore[valid-typ
     found = next((step for step in walk(recipe.steps) if isinstance(step, kind)), None)
     if found is None:
         verb = kind.model_fields["verb"].default
-        raise ConfigError("baselines are derived from an S3 recipe", f"{recipe.name} has no `{verb}` step",
-                          "compare a recipe with `synthesise`, then `repeat` with `extrapolate` and `train`")
+        raise ConfigError(
+            "baselines are derived from an S3 recipe",
+            f"{recipe.name} has no `{verb}` step",
+            "compare a recipe with `synthesise`, then `repeat` with `extrapolate` and `train`",
+        )
     return found  # type: ignore[no-any-return]
 
 

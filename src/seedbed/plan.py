@@ -70,7 +70,11 @@ def plan(recipe: Recipe) -> dict[str, Any]:
         "lines": [asdict(line) for line in lines],
         "total": asdict(total),
         "budget": recipe.budget.model_dump(exclude_none=True),
-        "gold": {"steer": prepared.gold.steer.height, "select": prepared.gold.select.height, "test": prepared.gold.test.n},
+        "gold": {
+            "steer": prepared.gold.steer.height,
+            "select": prepared.gold.select.height,
+            "test": prepared.gold.test.n,
+        },
     }
 
 
@@ -91,8 +95,10 @@ def _line(
         filled = {"label": "", "meaning": _meaning(prepared), **forecast.example.slots}
         prompt = len(drafts.requests(prepared.task, [Draft(forecast.example.verb, filled)], sampling)[0].messages[0][1])
     answer = forecast.answer_length
-    sizes = [(prompt / per + 4, min(answer / per * stretch, sampling.max_tokens))
-             for per, stretch in ((5.0, 0.7), (CHARACTERS_PER_TOKEN, 1.0), (3.0, 2.0))]
+    sizes = [
+        (prompt / per + 4, min(answer / per * stretch, sampling.max_tokens))
+        for per, stretch in ((5.0, 0.7), (CHARACTERS_PER_TOKEN, 1.0), (3.0, 2.0))
+    ]
     counts = (low, expected, high)
     tokens_in = tuple(round(count * size[0]) for count, size in zip(counts, sizes, strict=True))
     tokens_out = tuple(round(count * max(size[1], 1)) for count, size in zip(counts, sizes, strict=True))

@@ -63,14 +63,19 @@ def prepare(recipe: Recipe, log: Log) -> Prepared:
     if problems or gold is None:
         raise _together(problems)
     sealed = [part["id"].to_list() for part in (gold.steer, gold.select)]
-    return Prepared(recipe, task, gold, contexts, recipe.identity(task, fingerprint([sealed, gold.test.fingerprint])), world)
+    return Prepared(
+        recipe, task, gold, contexts, recipe.identity(task, fingerprint([sealed, gold.test.fingerprint])), world
+    )
 
 
 def _together(problems: list[SeedbedError]) -> SeedbedError:
     if len(problems) == 1:
         return problems[0]
-    return ConfigError(f"{len(problems)} problems", "\n        ".join(f"{p.problem} ({p.seen})" for p in problems),
-                       "\n        ".join(p.fix for p in problems))
+    return ConfigError(
+        f"{len(problems)} problems",
+        "\n        ".join(f"{p.problem} ({p.seen})" for p in problems),
+        "\n        ".join(p.fix for p in problems),
+    )
 
 
 def _task(recipe: Recipe) -> Task:
@@ -88,15 +93,20 @@ def _student_problems(task: Task, recipe: Recipe) -> list[SeedbedError]:
     is_reader = recipe.student.kind == "reader"
     if is_reader != (task.kind == "extractive_qa"):
         fitting = "reader" if task.kind == "extractive_qa" else "linear, embedding or encoder"
-        return [ConfigError("the student cannot do the task", f"a {recipe.student.kind} for {task.kind}",
-                            f"student: {fitting}")]
+        return [
+            ConfigError(
+                "the student cannot do the task", f"a {recipe.student.kind} for {task.kind}", f"student: {fitting}"
+            )
+        ]
     return []
 
 
 def _load(task: Task, source: str, settings: GoldSettings, *, rows: int | None) -> pl.DataFrame:
     if world := _world(source):
         if rows is None:
-            raise ConfigError("gold from a known world has no size of its own", source, "add gold.rows, e.g. rows: 3000")
+            raise ConfigError(
+                "gold from a known world has no size of its own", source, "add gold.rows, e.g. rows: 3000"
+            )
         return gold_rows(task, world.gold(rows, settings.rng_seed), source=source)
     found = gold_rows(task, read_table(source), columns=settings.columns, labels=settings.labels, source=source)
     if rows is not None and rows < found.height:
@@ -115,7 +125,9 @@ def _split(task: Task, recipe: Recipe, log: Log) -> Gold:
     else:
         outer = split_gold(task, found, steer=wanted, select=0, test=settings.test, rng_seed=settings.rng_seed, log=log)
         pool, sealed = outer.steer, outer.test
-    inner = split_gold(task, pool, steer=settings.steer, select=settings.select, test=0, rng_seed=recipe.rng_seed, log=log)
+    inner = split_gold(
+        task, pool, steer=settings.steer, select=settings.select, test=0, rng_seed=recipe.rng_seed, log=log
+    )
     steer, select = (_with_noise(task, part, recipe) for part in (inner.steer, inner.select))
     return Gold(steer, select, sealed)
 
@@ -141,6 +153,9 @@ def _contexts(task: Task, recipe: Recipe, gold: Gold) -> Sequence[str]:
         return world.contexts(1000, recipe.gold.rng_seed + 1)
     table = read_table(recipe.contexts)
     if task.context not in table.columns:
-        raise DataError("the contexts lack their column", f"missing {task.context!r}; found {table.columns}",
-                        f"name the column {task.context!r}")
+        raise DataError(
+            "the contexts lack their column",
+            f"missing {task.context!r}; found {table.columns}",
+            f"name the column {task.context!r}",
+        )
     return [text for text in table[task.context].cast(pl.String).to_list() if text and text.strip()]

@@ -154,8 +154,11 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         recipe = Recipe.model_validate(found)
     except ValidationError as error:
         problems = [_problem(path, tree, found, dict(detail)) for detail in error.errors()]
-        raise ConfigError(f"the recipe has {len(problems)} problem{'s' * (len(problems) > 1)}",
-                          "\n        ".join(problems), "mend these and run the same command again") from error
+        raise ConfigError(
+            f"the recipe has {len(problems)} problem{'s' * (len(problems) > 1)}",
+            "\n        ".join(problems),
+            "mend these and run the same command again",
+        ) from error
     return _from_folder(recipe, path.parent)
 
 

@@ -54,7 +54,9 @@ def summarise(
         "is_simulated": recipe.teacher.model.startswith("sim:"),
         "student": recipe.student.model_dump(mode="json"),
         "rng_seed": recipe.rng_seed,
-        "steps": [{key: step[key] for key in ("name", "verb", "round", "complete", "spend")} | _asked(step) for step in steps],
+        "steps": [
+            {key: step[key] for key in ("name", "verb", "round", "complete", "spend")} | _asked(step) for step in steps
+        ],
         "stages": _stages(steps, evaluation),
         "gain": _gain(folder, prepared, evaluation),
         "evaluation": evaluation,
@@ -76,7 +78,9 @@ def summarise(
 
 def _asked(step: dict[str, Any]) -> dict[str, Any]:
     metrics = step["metrics"]
-    return {key: metrics[key] for key in ("asked", "steer", "mistakes", "all", "checked", "near_copies") if key in metrics}
+    return {
+        key: metrics[key] for key in ("asked", "steer", "mistakes", "all", "checked", "near_copies") if key in metrics
+    }
 
 
 def _stages(steps: Sequence[dict[str, Any]], evaluation: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,13 +1,13 @@
 """Rows: a Polars frame with declared columns. Ids, checks, reading and writing.
 
-    id       str        content hash; stable across machines
-    made_by  str        "gold" or the verb that asked for the row
-    parents  list[str]  ids of the rows it was made from (the mistake, the in-context examples)
-    round    int        0 for gold and seed rows, then 1, 2, ...
-    status   str        accepted, rejected, failed or pending; only accepted rows are trained on
-    why      str|null   "reason: detail" for every row that is not accepted
-    rationale str|null  the reasons the teacher was given
-    ...                 the task's fields, then its target (`label` or `answer`)
+id       str        content hash; stable across machines
+made_by  str        "gold" or the verb that asked for the row
+parents  list[str]  ids of the rows it was made from (the mistake, the in-context examples)
+round    int        0 for gold and seed rows, then 1, 2, ...
+status   str        accepted, rejected, failed or pending; only accepted rows are trained on
+why      str|null   "reason: detail" for every row that is not accepted
+rationale str|null  the reasons the teacher was given
+...                 the task's fields, then its target (`label` or `answer`)
 """
 
 from __future__ import annotations
@@ -144,7 +144,9 @@ def _check_values(task: Task, chosen: pl.DataFrame, source: str) -> None:
         if count := int(empty.sum()):
             first = int(empty.arg_max() or 0) + 1
             raise DataError(
-                f"{source} has empty values", f"{count} rows have no `{name}`, first at row {first}", "fill or drop them"
+                f"{source} has empty values",
+                f"{count} rows have no `{name}`, first at row {first}",
+                "fill or drop them",
             )
     if task.kind == "classification":
         unknown = Counter(label for label in chosen["label"].to_list() if label not in task.labels)
@@ -186,8 +188,11 @@ def read_table(source: str) -> pl.DataFrame:
         case ".parquet":
             return _read_with("Parquet", source, lambda: pl.read_parquet(io.BytesIO(content)))
         case other:
-            raise DataError("rows come as .jsonl, .json, .csv or .parquet", f"{source} ({other or 'no ending'})",
-                            "convert the file, or rename it to its kind")
+            raise DataError(
+                "rows come as .jsonl, .json, .csv or .parquet",
+                f"{source} ({other or 'no ending'})",
+                "convert the file, or rename it to its kind",
+            )
 
 
 def _decode(source: str, content: bytes) -> str:
@@ -195,15 +200,20 @@ def _decode(source: str, content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise DataError("the file is not UTF-8 text", f"{source}, line {line}: byte 0x{content[error.start]:02x}",
-                        "convert it, e.g. with iconv -t UTF-8") from error
+        raise DataError(
+            "the file is not UTF-8 text",
+            f"{source}, line {line}: byte 0x{content[error.start]:02x}",
+            "convert it, e.g. with iconv -t UTF-8",
+        ) from error
 
 
 def _read_with(kind: str, source: str, read: Any) -> pl.DataFrame:
     try:
         table: pl.DataFrame = read()
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"the file is not readable as {kind}", f"{source}: {error}", "check how it was written") from error
+        raise DataError(
+            f"the file is not readable as {kind}", f"{source}: {error}", "check how it was written"
+        ) from error
     return table
 
 
@@ -215,10 +225,15 @@ def _read_lines(source: str, text: str) -> pl.DataFrame:
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise DataError("a line is not JSON", f"{source}, line {number}: {error}", "mend or drop the line") from error
+            raise DataError(
+                "a line is not JSON", f"{source}, line {number}: {error}", "mend or drop the line"
+            ) from error
         if not isinstance(record, dict):
-            raise DataError("a line is not a JSON object", f"{source}, line {number}: {type(record).__name__}",
-                            'write {"column": value, ...} on each line')
+            raise DataError(
+                "a line is not a JSON object",
+                f"{source}, line {number}: {type(record).__name__}",
+                'write {"column": value, ...} on each line',
+            )
         records.append(record)
     return _table(records)
 
@@ -227,7 +242,9 @@ def _read_json(source: str, text: str) -> pl.DataFrame:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise DataError("the file is not JSON", f"{source}: {error}", "JSON with one object per line is .jsonl") from error
+        raise DataError(
+            "the file is not JSON", f"{source}: {error}", "JSON with one object per line is .jsonl"
+        ) from error
     if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
         raise DataError("the file is not a list of JSON objects", source, 'write [{"column": value, ...}, ...]')
     return _table(found)
@@ -250,8 +267,9 @@ def _read_hub(source: str) -> pl.DataFrame:
     try:
         import datasets
     except ImportError as error:
-        raise DataError("reading from the hub needs the `datasets` package", source,
-                        "pip install 'seedbed[hf]'") from error
+        raise DataError(
+            "reading from the hub needs the `datasets` package", source, "pip install 'seedbed[hf]'"
+        ) from error
     name, _, split = source.removeprefix("hf:").partition("@")
     path, _, config = name.partition(":")
     with boundary(f"loading the data set {path}", "check the name, or HF_HUB_OFFLINE"):

@@ -1,13 +1,13 @@
 """A run: a directory that can be resumed, shown, compared and shared.
 
-    recipe.yaml        the recipe as it was resolved
-    manifest.json      identity, versions, when it was made
-    events.jsonl       every gold read, every stop and its reason, with times
-    steps/NAME.json    what a finished step measured; its presence means the step is finished
-    data/NAME.parquet  every row known after that step
-    predictions/NAME.parquet   what a student answered
-    students/NAME/     a trained student
-    result.json        everything the report shows
+recipe.yaml        the recipe as it was resolved
+manifest.json      identity, versions, when it was made
+events.jsonl       every gold read, every stop and its reason, with times
+steps/NAME.json    what a finished step measured; its presence means the step is finished
+data/NAME.parquet  every row known after that step
+predictions/NAME.parquet   what a student answered
+students/NAME/     a trained student
+result.json        everything the report shows
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ class Folder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise ConfigError("another process works on this run", str(self.path), "wait for it, or stop it") from error
+                raise ConfigError(
+                    "another process works on this run", str(self.path), "wait for it, or stop it"
+                ) from error
             yield
 
 

@@ -8,8 +8,18 @@ from typing import Any
 
 import click
 
-from seedbed.cli.console import Meter, interval, json_option, out, out_option, print_json, recipe_argument, set_option
-from seedbed.cli.console import table, usd
+from seedbed.cli.console import (
+    Meter,
+    interval,
+    json_option,
+    out,
+    out_option,
+    print_json,
+    recipe_argument,
+    set_option,
+    table,
+    usd,
+)
 from seedbed.compare import BASELINES, compare
 from seedbed.methods import METHODS
 from seedbed.recipe import load_recipe
@@ -55,19 +65,35 @@ def print_comparison(found: dict[str, Any]) -> None:
     """One table like tables 2 and 3 of the paper, then who beats what."""
     simulated = " (a simulated teacher in a known world)" if found["is_simulated"] else ""
     gold = found["gold"]
-    title = (f"{found['name']}: teacher {found['teacher']}{simulated}, student {found['student']['kind']}, "
-             f"{gold['steer']} steering gold rows, {gold['test']} test rows, {len(found['rng_seeds'])} rng seeds")
+    title = (
+        f"{found['name']}: teacher {found['teacher']}{simulated}, student {found['student']['kind']}, "
+        f"{gold['steer']} steering gold rows, {gold['test']} test rows, {len(found['rng_seeds'])} rng seeds"
+    )
     baselines = [name for name in BASELINES if name in found["methods"]]
     lines = []
     for name, method in found["methods"].items():
         gains = found["gains"][name]
         truth = method["stages"][-1]["truth"]
-        lines.append([
-            name, f"{method['trained_on']:.0f}", f"{method['requests']:.0f}", usd(method["usd"]), interval(method["test"]),
-            *(interval(gains.get(baseline), sign=True) for baseline in baselines),
-            f"{truth['total_variation']:.2f}" if truth else "-",
-        ])
-    head = ["method", "rows", "requests", "usd", f"test {found['metric']} %", *(f"over {name}" for name in baselines), "tv"]
+        lines.append(
+            [
+                name,
+                f"{method['trained_on']:.0f}",
+                f"{method['requests']:.0f}",
+                usd(method["usd"]),
+                interval(method["test"]),
+                *(interval(gains.get(baseline), sign=True) for baseline in baselines),
+                f"{truth['total_variation']:.2f}" if truth else "-",
+            ]
+        )
+    head = [
+        "method",
+        "rows",
+        "requests",
+        "usd",
+        f"test {found['metric']} %",
+        *(f"over {name}" for name in baselines),
+        "tv",
+    ]
     table(title, head, lines)
     for name, verdict in found["verdicts"].items():
         if verdict["helps"]:

@@ -11,7 +11,9 @@ from seedbed.export import export_rows
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Directory [default: RUN/export].")
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="Directory [default: RUN/export]."
+)
 @click.option("--form", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True)
 @click.option("--with-gold", is_flag=True, help="Also the gold rows that were trained on.")
 @click.option("--licence", help="Licence on the card, such as cc-by-4.0; left out where not given.")

@@ -11,7 +11,10 @@ import yaml
 from seedbed.errors import ConfigError, DataError
 from seedbed.rows import read_table, write_whole
 
-_GUESSES = {"text": ("text", "sentence", "content", "review", "utterance"), "label": ("label", "labels", "intent", "class", "category")}
+_GUESSES = {
+    "text": ("text", "sentence", "content", "review", "utterance"),
+    "label": ("label", "labels", "intent", "class", "category"),
+}
 
 
 @click.command()
@@ -31,7 +34,9 @@ def command(folder: Path, yes: bool, **given: Any) -> None:
     Asks for whatever was not given and cannot be guessed from the gold rows.
     """
     if existing := [name for name in ("task.yaml", "recipe.yaml") if (folder / name).exists()]:
-        raise ConfigError("the folder has these files already", f"{folder}: {', '.join(existing)}", "choose another folder")
+        raise ConfigError(
+            "the folder has these files already", f"{folder}: {', '.join(existing)}", "choose another folder"
+        )
     ask = _asker(given, silent=yes)
     gold = ask("gold", "Gold rows (file, hf:NAME or sim:WORLD)", None)
     if gold.startswith("sim:"):
@@ -40,9 +45,15 @@ def command(folder: Path, yes: bool, **given: Any) -> None:
         task, columns, size = _from_gold(folder, gold, ask)
     teacher = ask("teacher", "Teacher", gold if gold.startswith("sim:") else "openai:gpt-4.1-mini")
     name = given["name"] or folder.resolve().name
-    recipe = _recipe(name, task if isinstance(task, str) else "task.yaml", (gold, columns, size), teacher, given["student"])
+    recipe = _recipe(
+        name, task if isinstance(task, str) else "task.yaml", (gold, columns, size), teacher, given["student"]
+    )
     if isinstance(task, dict):
-        _write(folder / "task.yaml", {"name": name, **task}, "# What the student must do. Meanings complete \"a row of this label is one where ...\".\n")
+        _write(
+            folder / "task.yaml",
+            {"name": name, **task},
+            '# What the student must do. Meanings complete "a row of this label is one where ...".\n',
+        )
     _write(folder / "recipe.yaml", recipe, _HEAD)
     click.echo(f"wrote {folder / 'recipe.yaml'}; next: seedbed plan, preview, run {folder / 'recipe.yaml'}")
 

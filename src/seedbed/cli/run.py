@@ -55,6 +55,8 @@ def _say(event: dict[str, Any]) -> None:
         case "stopped":
             err.print(f"rounds ended after round {event['after_round']}: {event['reason']}")
         case "budget reached":
-            err.print(f"budget reached in {event['step']} after {event['answered']} answers; raise it and run again to go on")
+            err.print(
+                f"budget reached in {event['step']} after {event['answered']} answers; raise it and run again to go on"
+            )
         case _:
             pass

@@ -15,8 +15,12 @@ from seedbed.run import Folder
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--rows", "status", type=click.Choice(["accepted", "rejected", "failed", "pending"]),
-              help="Show rows of this status instead, with the reason.")
+@click.option(
+    "--rows",
+    "status",
+    type=click.Choice(["accepted", "rejected", "failed", "pending"]),
+    help="Show rows of this status instead, with the reason.",
+)
 @click.option("-n", "count", default=10, show_default=True, help="How many rows.")
 @json_option
 def command(run: Path, status: str | None, count: int, as_json: bool) -> None:
@@ -45,20 +49,25 @@ def read_result(run: Path) -> dict[str, Any]:
 def print_result(result: dict[str, Any], path: Path) -> None:
     """The whole result, as tables."""
     simulated = " (a simulated teacher in a known world)" if result["is_simulated"] else ""
-    out.print(f"{result['name']}: teacher {result['teacher']['model']}{simulated}, student {result['student']['kind']}, "
-              f"rng seed {result['rng_seed']}", highlight=False)
+    out.print(
+        f"{result['name']}: teacher {result['teacher']['model']}{simulated}, student {result['student']['kind']}, "
+        f"rng seed {result['rng_seed']}",
+        highlight=False,
+    )
     lines = []
     for stage in result["stages"]:
         truth = stage["truth"] or {}
-        lines.append([
-            f"{stage['student']} (round {stage['round']})",
-            stage["trained_on"],
-            stage["spend"]["requests"],
-            usd(stage["spend"]["usd"]),
-            interval(stage["select"]),
-            interval(stage["test"]),
-            f"{truth['total_variation']:.2f}" if truth else "-",
-        ])
+        lines.append(
+            [
+                f"{stage['student']} (round {stage['round']})",
+                stage["trained_on"],
+                stage["spend"]["requests"],
+                usd(stage["spend"]["usd"]),
+                interval(stage["select"]),
+                interval(stage["test"]),
+                f"{truth['total_variation']:.2f}" if truth else "-",
+            ]
+        )
     metric = result["metric"]
     table("", ["student", "rows", "requests", "usd", f"select {metric} %", f"test {metric} %", "tv to gold"], lines)
     if gain := result["gain"]:
@@ -67,8 +76,10 @@ def print_result(result: dict[str, Any], path: Path) -> None:
     out.print(accounting(result["account"]))
     gold = result["gold"]
     opened = sum(read["split"] == "test" and read["why"] == "final evaluation" for read in gold["reads"])
-    out.print(f"gold: steer {gold['steer']}, select {gold['select']}, test {gold['test']} opened {opened} time(s); "
-              f"{len(gold['reads'])} reads logged")
+    out.print(
+        f"gold: steer {gold['steer']}, select {gold['select']}, test {gold['test']} opened {opened} time(s); "
+        f"{len(gold['reads'])} reads logged"
+    )
     for reason in result["stopped"]:
         out.print(f"rounds ended: {reason}")
     out.print(f"run: {path}")
@@ -84,7 +95,10 @@ def _print_rows(run: Path, result: dict[str, Any], status: str, count: int, *, a
     target = "label" if task["kind"] == "classification" else "answer"
     for row in chosen.to_dicts():
         text = " | ".join(str(row[name]) for name in task["fields"] if row[name] is not None)
-        click.echo(f"{row['id']}  {row['made_by']}  {row[target]}\n    {row['why'] or ''}\n    {text}" if row["why"]
-                   else f"{row['id']}  {row['made_by']}  {row[target]}\n    {text}")
+        click.echo(
+            f"{row['id']}  {row['made_by']}  {row[target]}\n    {row['why'] or ''}\n    {text}"
+            if row["why"]
+            else f"{row['id']}  {row['made_by']}  {row[target]}\n    {text}"
+        )
     if chosen.is_empty():
         click.echo(f"no {status} rows")

@@ -19,7 +19,6 @@ from seedbed.students import Student, StudentSettings
 from seedbed.synthesis.drafts import Sampling
 from seedbed.task import Task
 
-
 Progress = Callable[[str, int, int, float], None]
 """Called as replies come in with (step, answered, asked, usd that this process has paid so far)."""
 

@@ -34,7 +34,11 @@ class Deduplicate(Step):
         ids = everything["id"].to_list()
         bad = {}
         for number, match in enumerate(near_duplicates(texts, threshold=self.threshold)):
-            if match is not None and number >= steer.height and self._same_context(ctx, everything, number, match.index):
+            if (
+                match is not None
+                and number >= steer.height
+                and self._same_context(ctx, everything, number, match.index)
+            ):
                 bad[ids[number]] = f"near-copy: {match.similarity:.2f} like {ids[match.index]}"
         rows = reject(state.rows, bad)
         return State(rows, state.students, {"near_copies": len(bad), "asked": account(last_made(rows))})

@@ -36,7 +36,9 @@ class Evaluate(Step):
         more: dict[str, Any] = {"test": scores, "final": state.student.name}
         if ctx.task.kind == "classification":
             labels = list(ctx.task.labels)
-            more["confusion"] = metrics.confusion(final["expected"].to_list(), final["predicted"].to_list(), labels).tolist()
+            more["confusion"] = metrics.confusion(
+                final["expected"].to_list(), final["predicted"].to_list(), labels
+            ).tolist()
             more["macro_f1"] = metrics.macro_f1(final["expected"].to_list(), final["predicted"].to_list(), labels)
         else:
             more["f1"] = float(final["score"].mean() or 0.0)  # type: ignore[arg-type]

@@ -19,7 +19,6 @@ from seedbed.steps.step import Forecast, Step
 from seedbed.steps.synthesise import mean_length
 from seedbed.steps.train import answer, fit
 from seedbed.synthesis import drafts, extrapolation
-from seedbed.synthesis.drafts import Draft
 from seedbed.task import Task
 
 
@@ -81,15 +80,20 @@ class Extrapolate(Step):
         replies = ctx.ask(drafts.requests(ctx.task, plan, ctx.sampling))
         rows = screen(ctx, drafts.rows(ctx.task, plan, replies, made_by=ctx.step, round_=ctx.round_))
         shown = show_examples(ctx.task, examples, rows)
-        return State(pl.concat([state.rows, rows]), state.students, {**found, "asked": account(rows), "examples": shown})
+        return State(
+            pl.concat([state.rows, rows]), state.students, {**found, "asked": account(rows), "examples": shown}
+        )
 
     def find_mistakes(self, ctx: Context, state: State, steer: pl.DataFrame) -> pl.DataFrame:
         """The steering rows that are answered wrongly, with a column `predicted`."""
         if self.folds:
             return self._fold_mistakes(ctx, state, steer)
         if state.student is None:
-            raise ConfigError("there is no student to make mistakes", f"{ctx.step} comes before any `train`",
-                              "put a `train` step before it, or set `folds`")
+            raise ConfigError(
+                "there is no student to make mistakes",
+                f"{ctx.step} comes before any `train`",
+                "put a `train` step before it, or set `folds`",
+            )
         answers = answer(ctx, state.student.student, steer)
         return _wrong(steer, answers)
 
@@ -134,7 +138,9 @@ def show_examples(task: Task, gold: pl.DataFrame, rows: pl.DataFrame, *, count: 
     """A few gold rows beside what the teacher wrote after them, for the reader of a report."""
     wrote: dict[str, list[dict[str, Any]]] = {}
     for row in rows.to_dicts():
-        wrote.setdefault(row["parents"][0], []).append({"text": row[task.written], "status": row["status"], "why": row["why"]})
+        wrote.setdefault(row["parents"][0], []).append(
+            {"text": row[task.written], "status": row["status"], "why": row["why"]}
+        )
     return [
         {
             "context": row[task.context] if task.context else None,

@@ -36,12 +36,13 @@ class Feedback(Step):
     def run(self, ctx: Context, state: State) -> State:
         """Rank the accepted synthetic rows, ask, keep whatever came back."""
         if ctx.task.kind != "classification" or ctx.task.context is not None:
-            raise ConfigError("feedback writes single texts with labels", f"the task is {ctx.task.kind} "
-                              f"with context {ctx.task.context!r}", "use `synthesise` for more rows instead")
+            raise ConfigError(
+                "feedback writes single texts with labels",
+                f"the task is {ctx.task.kind} with context {ctx.task.context!r}",
+                "use `synthesise` for more rows instead",
+            )
         made = accepted(state.rows).filter(pl.col("made_by") != "gold")
-        plan = feedback.drafts(
-            ctx.task, made, self.requests, ctx.rng("plan"), examples=self.examples, pool=self.pool
-        )
+        plan = feedback.drafts(ctx.task, made, self.requests, ctx.rng("plan"), examples=self.examples, pool=self.pool)
         replies = ctx.ask(drafts.requests(ctx.task, plan, ctx.sampling))
         rows = screen(ctx, drafts.rows(ctx.task, plan, replies, made_by=ctx.step, round_=ctx.round_))
         return State(pl.concat([state.rows, rows]), state.students, {"asked": account(rows)})

@@ -73,9 +73,7 @@ class Synthesise(Step):
         while start < len(plan) and done < wanted:
             stop = min(start + (wanted - done), len(plan))
             replies = ctx.ask(questions[start:stop])
-            wave = drafts.rows(
-                ctx.task, plan[start:stop], replies, made_by=ctx.step, round_=ctx.round_, start=start
-            )
+            wave = drafts.rows(ctx.task, plan[start:stop], replies, made_by=ctx.step, round_=ctx.round_, start=start)
             waves.append(screen(ctx, wave))
             done += waves[-1].filter(pl.col("status") == "accepted").height
             start = stop

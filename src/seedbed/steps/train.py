@@ -10,8 +10,8 @@ from pydantic import Field
 
 from seedbed.errors import DataError
 from seedbed.estimate import Estimate
-from seedbed.fingerprint import fingerprint
 from seedbed.evaluation import metrics
+from seedbed.fingerprint import fingerprint
 from seedbed.models.worlds import World
 from seedbed.rows import accepted, inputs, targets
 from seedbed.steps.context import Context, State, TrainedStudent
@@ -65,8 +65,11 @@ def fit(ctx: Context, rows: pl.DataFrame, *, weights: np.ndarray | None = None) 
         DataError: There is nothing to train on.
     """
     if rows.is_empty():
-        raise DataError("there is nothing to train on", "0 accepted rows",
-                        "see the rejected and failed rows with `seedbed show`; mend the prompt, the teacher or the budget")
+        raise DataError(
+            "there is nothing to train on",
+            "0 accepted rows",
+            "see the rejected and failed rows with `seedbed show`; mend the prompt, the teacher or the budget",
+        )
     select = ctx.gold.select
     if select.height:
         ctx.read_gold("select", "early stopping")

@@ -54,7 +54,7 @@ def drafts(
     made = []
     for position in order:
         row = rows[position]
-        hint = f"A model answered \"{row['predicted']}\" to it, which is wrong.\n" if show_wrong_answer else ""
+        hint = f'A model answered "{row["predicted"]}" to it, which is wrong.\n' if show_wrong_answer else ""
         if reason := (rationales or {}).get(row["id"]):
             hint += f"Why the label is right: {reason}\n"
         slots = {"label": row[task.target], "example": row[task.written], "hint": hint, "round": str(round_)}

@@ -69,7 +69,9 @@ def drafts(
         pool: How many of the best rows per label may serve as examples.
     """
     score = influence_score(rows[task.written].to_list(), rows["label"].to_list(), rng)
-    ranked = rows.with_columns(pl.Series("influence_score", score)).sort("influence_score", "id", descending=[True, False])
+    ranked = rows.with_columns(pl.Series("influence_score", score)).sort(
+        "influence_score", "id", descending=[True, False]
+    )
     best = {label: ranked.filter(pl.col("label") == label).head(pool).to_dicts() for label in task.labels}
     made = []
     labels = [label for label in task.labels if best[label]]

@@ -42,7 +42,7 @@ TEMPLATES: dict[str, str] = {
     "explain": _HEAD + '\n{context_block}Text:\n<<<\n{example}\n>>>\n\nThe right answer is "{label}". Say in one short'
     " sentence why. Reply with that sentence only.",
     # A label check: the teacher reads what came back without knowing what was asked for.
-    "verify": _HEAD + '\n{context_block}Which label fits this text?\n<<<\n{example}\n>>>\nAnswer with one of: {labels}.'
+    "verify": _HEAD + "\n{context_block}Which label fits this text?\n<<<\n{example}\n>>>\nAnswer with one of: {labels}."
     " Reply with the label only.",
     "verify_qa": _HEAD + _CONTEXT + "\nQuestion:\n<<<\n{example}\n>>>\n\nReply with the shortest piece of the text "
     "above, word for word, that answers the question. Reply with the answer only.",
@@ -71,7 +71,9 @@ def check_prompts(task: Task) -> None:
         ConfigError: An unknown verb under `prompts:`.
     """
     if unknown := sorted(set(task.prompts) - set(TEMPLATES)):
-        raise ConfigError("the task replaces prompts that do not exist", f"{unknown}", f"use some of {sorted(TEMPLATES)}")
+        raise ConfigError(
+            "the task replaces prompts that do not exist", f"{unknown}", f"use some of {sorted(TEMPLATES)}"
+        )
 
 
 def fenced(text: str) -> str:

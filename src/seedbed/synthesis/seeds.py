@@ -21,8 +21,39 @@ _SPAN = re.compile(
     r"\b(?:[A-Z][\w’'-]+(?:\s+(?:of|the|and|de|van)?\s*[A-Z][\w’'-]+)*|\d[\d.,:/-]*\d%?|\d+%?)(?:\s+(?:percent|million|billion"
     r"|years?|days?|hours?|minutes?|km|miles|meters?|metres?|kg|degrees))?"
 )
-_STOPPERS = frozenset({"The", "A", "An", "In", "On", "At", "It", "This", "That", "These", "He", "She", "They", "We", "I",
-                       "But", "And", "For", "As", "When", "After", "Before", "If", "To", "From", "By", "Its", "His", "Her"})
+_STOPPERS = frozenset(
+    {
+        "The",
+        "A",
+        "An",
+        "In",
+        "On",
+        "At",
+        "It",
+        "This",
+        "That",
+        "These",
+        "He",
+        "She",
+        "They",
+        "We",
+        "I",
+        "But",
+        "And",
+        "For",
+        "As",
+        "When",
+        "After",
+        "Before",
+        "If",
+        "To",
+        "From",
+        "By",
+        "Its",
+        "His",
+        "Her",
+    }
+)
 
 
 def reason_drafts(task: Task, count: int) -> list[Draft]:
@@ -56,8 +87,11 @@ def drafts(
         DataError: The task needs contexts and there are none, or none holds a span that could be an answer.
     """
     if task.context is not None and not contexts:
-        raise DataError("the task needs real contexts to write rows for", "no contexts",
-                        "give gold rows to steer by, or a `contexts:` file in the recipe")
+        raise DataError(
+            "the task needs real contexts to write rows for",
+            "no contexts",
+            "give gold rows to steer by, or a `contexts:` file in the recipe",
+        )
     if task.kind == "extractive_qa":
         return _question_drafts(task, count, rng, contexts)
     return [_labelled(task, label, rng, reasons, per_row, contexts) for label in _balanced(task, count, rng)]
@@ -93,8 +127,11 @@ def _labelled(
 def _question_drafts(task: Task, count: int, rng: np.random.Generator, contexts: Sequence[str]) -> list[Draft]:
     with_spans = [(context, found) for context in dict.fromkeys(contexts) if (found := candidate_answers(context))]
     if not with_spans:
-        raise DataError("no context holds a name or a number that could be an answer", f"{len(contexts)} contexts",
-                        "give contexts in running text with names, dates or numbers")
+        raise DataError(
+            "no context holds a name or a number that could be an answer",
+            f"{len(contexts)} contexts",
+            "give contexts in running text with names, dates or numbers",
+        )
     made = []
     for _ in range(count):
         context, spans = with_spans[int(rng.integers(len(with_spans)))]

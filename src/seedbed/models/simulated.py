@@ -22,6 +22,8 @@ from seedbed.request import Failure, Reply, Request
 
 _STOCK = 8
 """Different stock texts per label: few enough that a teacher who repeats itself really does."""
+_TRIES = 4
+"""Tries at saying something else than the example word for word; in a small world it may not succeed."""
 _TOKENS_PER_WORD = 1.3
 
 
@@ -167,7 +169,12 @@ class Simulated:
             answer = self.world.other_answer(context, answer, dice)
         given = self._pins(context, answer) or {}
         wanted = {**self._copied(asked, dice), **self._named(asked.said, dice), **given}
-        return self._row(wanted, dice, context)
+        text = self._row(wanted, dice, context)
+        for _ in range(_TRIES):
+            if text not in asked.examples:
+                break
+            text = self._row(wanted, dice, context)
+        return text
 
     def _row(self, wanted: Mapping[str, str], dice: Dice, context: str | None) -> str:
         attributes = self._habits.draw(dice, self.world.possible(wanted))
@@ -194,7 +201,11 @@ class Simulated:
         # "Different from all of them" asks for a new text in the manner of the examples, so half as much is copied.
         share = self.knobs.fidelity if asked.verb == "extrapolate" else self.knobs.fidelity / 2
         attributes = self.world.read(self._as_row(asked.context, dice.pick(asked.examples))) or {}
-        return {name: value for name, value in attributes.items() if dice.chance(share)}
+        copied = {name: value for name, value in attributes.items() if dice.chance(share)}
+        for choice in self.world.network.choices:
+            if choice.name in self.world.fresh_attributes and attributes:
+                copied[choice.name] = dice.pick([value for value in choice.values if value != attributes[choice.name]])
+        return copied
 
     def _named(self, said: str, dice: Dice) -> Attributes:
         """Hidden attributes that the prompt names in words; of two values of one attribute, either."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import cache
 
 from seedbed.errors import ConfigError
+from seedbed.models.worlds.claims import Claims
 from seedbed.models.worlds.grammar import Attributes, Dice
+from seedbed.models.worlds.intents import Intents
 from seedbed.models.worlds.reviews import Reviews
 from seedbed.models.worlds.world import OUTSIDE, World
 
 __all__ = ["OUTSIDE", "WORLDS", "Attributes", "Dice", "World", "open_world"]
 
-WORLDS: dict[str, type[World]] = {kind.name: kind for kind in (Reviews,)}
+WORLDS: dict[str, type[World]] = {kind.name: kind for kind in (Reviews, Intents, Claims)}
 """Name to world."""
 
 

@@ -32,6 +32,8 @@ class World(ABC):
     """The hidden attributes with their gold probabilities."""
     cell_attributes: tuple[str, ...]
     """Attributes whose combination names a coarse cell of the world."""
+    fresh_attributes: tuple[str, ...] = ()
+    """Attributes that a look-alike for the same context never copies: with them it would say the same again."""
 
     @abstractmethod
     def write(self, attributes: Mapping[str, str], dice: Dice, context: str | None = None) -> dict[str, str]:

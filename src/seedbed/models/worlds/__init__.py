@@ -6,6 +6,7 @@ from functools import cache
 
 from seedbed.errors import ConfigError
 from seedbed.models.worlds.claims import Claims
+from seedbed.models.worlds.facts import Facts
 from seedbed.models.worlds.grammar import Attributes, Dice
 from seedbed.models.worlds.intents import Intents
 from seedbed.models.worlds.reviews import Reviews
@@ -13,7 +14,7 @@ from seedbed.models.worlds.world import OUTSIDE, World
 
 __all__ = ["OUTSIDE", "WORLDS", "Attributes", "Dice", "World", "open_world"]
 
-WORLDS: dict[str, type[World]] = {kind.name: kind for kind in (Reviews, Intents, Claims)}
+WORLDS: dict[str, type[World]] = {kind.name: kind for kind in (Reviews, Intents, Claims, Facts)}
 """Name to world."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedbed.errors import DataError
@@ -31,6 +31,7 @@ def share_covered(draw: Callable[[], Estimate], truth: float, draws: int = 400) 
     return float(np.mean([each.low <= truth <= each.high for each in intervals]))
 
 
+@settings(deadline=None)
 @given(BOUNDS, BOUNDS, BOUNDS, st.integers(0, 10**9))
 def test_an_estimate_survives_json_without_loss(value: float, one: float, other: float, n: int) -> None:
     estimate = Estimate(value, min(one, other), max(one, other), n, "t")
@@ -110,7 +111,7 @@ def test_clusters_restore_the_coverage_that_shared_passages_cost() -> None:
 
 def test_bootstrap_covers_a_skewed_mean() -> None:
     rng = np.random.default_rng(4)
-    assert 0.92 <= share_covered(lambda: bootstrap(rng.exponential(size=60), rng_seed=0, draws=200), 1) <= 0.98
+    assert 0.92 <= share_covered(lambda: bootstrap(rng.exponential(size=60), rng_seed=0, draws=150), 1) <= 0.98
 
 
 def test_bootstrap_covers_when_whole_passages_are_drawn() -> None:
@@ -202,6 +203,7 @@ def test_two_students_that_never_disagree_keep_some_doubt() -> None:
     assert shared.high > 3 * gain.high
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=60))
 def test_swapping_the_students_turns_the_gain_around(rows: list[tuple[bool, bool]]) -> None:
     before, after = zip(*rows, strict=True)

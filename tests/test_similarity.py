@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedbed.errors import DataError
@@ -46,11 +46,13 @@ def by_hand(texts: list[str], row: int) -> Match | None:
     return best
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_the_nearest_text_is_the_one_a_loop_over_all_pairs_finds(texts: list[str]) -> None:
     assert nearest(texts) == [by_hand(texts, row) for row in range(len(texts))]
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_looking_up_in_another_list_is_looking_up_after_it(texts: list[str], against: list[str]) -> None:
     found = nearest(texts, against)

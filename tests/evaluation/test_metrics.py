@@ -4,7 +4,7 @@ import warnings
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as theirs
 
@@ -27,12 +27,14 @@ QA = Task(name="qa", kind="extractive_qa", instruction="answer", fields=("contex
 MOOD = Task(name="mood", kind="classification", instruction="say", labels={"yes": "good", "no": "bad"})
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_the_confusion_matrix_agrees_with_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     expected, predicted = zip(*pairs, strict=True)
     assert (confusion(expected, predicted, LABELS) == theirs.confusion_matrix(expected, predicted, labels=LABELS)).all()
 
 
+@settings(deadline=None, max_examples=30)
 @given(PAIRS)
 def test_macro_f1_agrees_with_scikit_learn_on_the_labels_present(pairs: list[tuple[str, str]]) -> None:
     expected, predicted = zip(*pairs, strict=True)
@@ -69,6 +71,7 @@ def test_the_best_of_several_answers_counts() -> None:
     assert token_f1("the Denver team", answers) == pytest.approx(2 / 3)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_normalising_twice_changes_nothing_more(text: str) -> None:
     once = squad_normalise(text)

@@ -21,13 +21,14 @@ def sentences(n: int, rng: np.random.Generator, topics: tuple[int, ...] = (0, 1,
     return found
 
 
+@pytest.mark.slow
 def test_two_draws_of_the_same_texts_cannot_be_told_apart() -> None:
     holds = []
-    for rng_seed in range(14):
+    for rng_seed in range(60):
         rng = np.random.default_rng([0, rng_seed])
         auc = two_sample_auc(sentences(80, rng), sentences(80, rng), rng=rng)
         holds.append(auc.low <= 0.5 <= auc.high)
-    assert sum(holds) >= 12
+    assert sum(holds) >= 54
 
 
 def test_an_author_with_a_habit_is_told_apart() -> None:
@@ -51,10 +52,10 @@ def test_a_perfect_separation_still_has_an_interval() -> None:
 
 def test_coverage_of_a_second_draw_of_gold_is_nine_in_ten() -> None:
     values = []
-    for rng_seed in range(10):
+    for rng_seed in range(5):
         rng = np.random.default_rng([4, rng_seed])
         values.append(coverage(sentences(120, rng), sentences(300, rng), rng=rng).value)
-    assert 0.86 < np.mean(values) < 0.94
+    assert 0.85 < np.mean(values) < 0.95
 
 
 def test_coverage_falls_by_the_share_of_topics_that_the_teacher_never_writes_about() -> None:

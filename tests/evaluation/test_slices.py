@@ -45,15 +45,16 @@ def test_a_weakness_for_a_topic_is_found_and_named_by_its_words() -> None:
     assert named <= set(TOPICS["food"].split()) and worst.p_value < 0.001
 
 
+@pytest.mark.slow
 def test_a_student_without_a_weakness_rarely_gets_one_named() -> None:
     alarms = 0
-    for rng_seed in range(40):
+    for rng_seed in range(100):
         rng = np.random.default_rng([2, rng_seed])
         rows = reviews(240, rng)
         found = find_slices(MOOD, rows, rng.random(240) < 0.8, rng_seed=rng_seed)
         assert len(found) > 5
         alarms += found[0].p_value < 0.05
-    assert alarms <= 5  # 5 % of 40 is 2
+    assert alarms <= 10  # 5 % of 100, and twice that for the luck of the draw
 
 
 def test_slices_have_enough_rows_inside_and_outside_and_none_is_tried_twice() -> None:

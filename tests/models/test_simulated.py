@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
@@ -12,6 +14,7 @@ from seedbed.models.simulated import Knobs, Simulated, parse_address
 from seedbed.models.worlds import WORLDS, open_world
 from seedbed.parsing import bare_text, is_refusal, numbered_list
 from seedbed.request import Failure, Reply, Request
+from seedbed.students.linear import LinearStudent
 from seedbed.synthesis.prompts import TEMPLATES, render
 
 CALM = dict.fromkeys(("refusals", "failures", "truncations", "wrapping", "repeats", "label_noise"), 0.0)
@@ -73,12 +76,12 @@ def test_every_seed_row_of_a_calm_teacher_has_the_label_that_was_asked_for(name:
 def test_label_noise_is_the_share_of_rows_of_another_label(name: str) -> None:
     teacher = calm(name, label_noise=0.3)
     task, wrong = teacher.world.task, 0
-    gold = teacher.world.gold(300, 2)
+    gold = teacher.world.gold(200, 2)
     for draw, row in enumerate(gold.iter_rows(named=True)):
         reply = ask(teacher, verb_for(teacher, "seed"), slots_of(teacher, row), draw)
         assert isinstance(reply, Reply)
         wrong += teacher.world.truth({**row, task.written: reply.text}) != row[task.target]
-    assert stats.binomtest(wrong, 300, 0.3).pvalue > 0.001
+    assert stats.binomtest(wrong, 200, 0.3).pvalue > 0.001
 
 
 @every_world
@@ -98,7 +101,7 @@ def test_a_faithful_teacher_copies_every_hidden_attribute_but_not_the_text(name:
 def test_fidelity_is_the_share_of_attributes_that_survive(name: str) -> None:
     """Measured on tails, which a fully narrow teacher never writes by itself."""
     world = open_world(name)
-    gold = list(world.gold(150, 4).iter_rows(named=True))
+    gold = list(world.gold(80, 4).iter_rows(named=True))
     kept = {}
     for fidelity in (0.0, 0.5, 1.0):
         teacher = calm(name, narrowness=1, fidelity=fidelity)
@@ -119,10 +122,10 @@ def test_fidelity_is_the_share_of_attributes_that_survive(name: str) -> None:
 def test_a_verifier_is_right_as_often_as_its_knob_says(name: str) -> None:
     teacher = calm(name, verify_accuracy=0.8)
     target, right = teacher.world.task.target, 0
-    for row in teacher.world.gold(300, 5).iter_rows(named=True):
+    for row in teacher.world.gold(200, 5).iter_rows(named=True):
         (text,) = written(teacher, verb_for(teacher, "verify"), slots_of(teacher, row), 1)
         right += text == row[target]
-    assert stats.binomtest(right, 300, 0.8).pvalue > 0.001
+    assert stats.binomtest(right, 200, 0.8).pvalue > 0.001
 
 
 def test_reasons_are_numbered_and_steer_what_is_written() -> None:
@@ -267,3 +270,69 @@ def test_an_unknown_knob_lists_all_knobs() -> None:
     with pytest.raises(ConfigError) as caught:
         Simulated("sim:reviews?speed=3")
     assert all(knob in caught.value.fix for knob in Knobs.model_fields)
+
+
+def seed_rows(teacher: Simulated, count: int, rng_seed: int) -> pl.DataFrame:
+    """Zero-shot rows, labels in turn, for real contexts where the world has them."""
+    task, rows = teacher.world.task, []
+    labels, contexts = list(task.labels), teacher.world.contexts(count, 1000 + rng_seed)
+    for number in range(count):
+        label = labels[number % len(labels)]
+        known = {task.target: label} | ({task.context: contexts[number]} if task.context else {})
+        slots = slots_of(teacher, {**known, task.written: ""})
+        reply = ask(teacher, verb_for(teacher, "seed"), slots, draw=number + 10**6 * rng_seed)
+        if isinstance(reply, Reply) and not is_refusal(reply.text):
+            rows.append({**known, task.written: bare_text(reply.text)})
+    return pl.DataFrame(rows).select(task.columns)
+
+
+def accuracy(teacher: Simulated, train: pl.DataFrame, test: pl.DataFrame) -> float:
+    task = teacher.world.task
+    student = LinearStudent(labels=list(task.labels))
+    student.fit(train.select(task.fields).rows(), train[task.target].to_list())
+    predicted = np.array(student.predict(test.select(task.fields).rows()))
+    return float((predicted == test[task.target].to_numpy()).mean())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "gap"), [("reviews", 0.08), ("intents", 0.08), ("claims", 0.03)])
+def test_a_linear_student_on_2000_teacher_rows_is_clearly_below_one_on_2000_gold_rows(name: str, gap: float) -> None:
+    teacher = Simulated(f"sim:{name}")
+    for rng_seed in (0, 1):
+        test = teacher.world.gold(2000, 9000 + rng_seed)
+        gold = accuracy(teacher, teacher.world.gold(2000, 7000 + rng_seed), test)
+        synthetic = accuracy(teacher, seed_rows(teacher, 2000, rng_seed), test)
+        assert 0.65 < synthetic < gold - gap < 0.95
+
+
+@pytest.mark.slow
+def test_the_default_teacher_is_far_from_gold_and_misses_tails() -> None:
+    for name in sorted(WORLDS):
+        teacher = Simulated(f"sim:{name}")
+        if teacher.world.task.labels:
+            rows = seed_rows(teacher, 1000, 3)
+            assert teacher.world.total_variation(rows) > 1.5 * teacher.world.expected_total_variation(1000)
+            assert teacher.world.missing_tails(rows)
+
+
+@pytest.mark.slow
+def test_look_alikes_of_mistakes_help_a_student_only_if_the_teacher_copies_well() -> None:
+    gains = {}
+    for fidelity in (0.95, 0.0):
+        teacher, gains[fidelity] = Simulated(f"sim:reviews?fidelity={fidelity}"), []
+        task = teacher.world.task
+        for rng_seed in (0, 1, 2):
+            test, steer = teacher.world.gold(2000, 9000 + rng_seed), teacher.world.gold(400, 5000 + rng_seed)
+            seeds = seed_rows(teacher, 2000, rng_seed)
+            student = LinearStudent().fit(seeds[:1200].select("text").rows(), seeds["label"][:1200].to_list())
+            wrong = np.array(student.predict(steer.select("text").rows())) != steer["label"].to_numpy()
+            mistakes, added = steer.filter(pl.Series(wrong)).to_dicts(), []
+            for number in range(800):
+                row = mistakes[number % len(mistakes)]
+                reply = ask(teacher, "extrapolate", slots_of(teacher, row), draw=number)
+                if isinstance(reply, Reply) and not is_refusal(reply.text):
+                    added.append({"text": bare_text(reply.text), "label": row["label"]})
+            grown = pl.concat([seeds[:1200], pl.DataFrame(added).select(task.columns)])
+            gains[fidelity].append(accuracy(teacher, grown, test) - accuracy(teacher, seeds, test))
+    assert np.mean(gains[0.95]) > 0.03
+    assert np.mean(gains[0.0]) < 0.01

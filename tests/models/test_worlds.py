@@ -10,13 +10,14 @@ from scipy import stats
 from seedbed.errors import ConfigError
 from seedbed.models.worlds import OUTSIDE, WORLDS, Dice, open_world
 from seedbed.randomness import stream
+from seedbed.synthesis.seeds import candidate_answers
 
 every_world = pytest.mark.parametrize("name", sorted(WORLDS))
 seeds = st.integers(0, 2**31)
 
 
 @every_world
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(seed=seeds)
 def test_what_is_written_reads_back_as_the_same_attributes(name: str, seed: int) -> None:
     world, rng = open_world(name), np.random.default_rng(seed)
@@ -52,14 +53,14 @@ def test_two_seeds_give_other_rows_and_one_seed_gives_a_prefix(name: str) -> Non
 @every_world
 def test_noisy_gold_is_wrong_as_often_as_was_asked(name: str) -> None:
     world = open_world(name)
-    gold = world.gold(1500, 5, label_noise=0.2)
+    gold = world.gold(900, 5, label_noise=0.2)
     wrong = sum(world.truth(row) != row[world.task.target] for row in gold.iter_rows(named=True))
-    assert stats.binomtest(wrong, 1500, 0.2).pvalue > 0.001
+    assert stats.binomtest(wrong, 900, 0.2).pvalue > 0.001
 
 
 @every_world
 def test_cells_of_gold_come_as_often_as_their_exact_probabilities_say(name: str) -> None:
-    world, n = open_world(name), 6000
+    world, n = open_world(name), 3000
     cells = world.cell_probabilities()
     assert sum(cells.values()) == pytest.approx(1)
     counts = world.cell_counts(world.gold(n, 11))
@@ -75,9 +76,9 @@ def test_cells_of_gold_come_as_often_as_their_exact_probabilities_say(name: str)
 @every_world
 def test_total_variation_of_gold_is_what_chance_leaves(name: str) -> None:
     world = open_world(name)
-    expected = world.expected_total_variation(1000)
-    assert world.total_variation(world.gold(1000, 21)) == pytest.approx(expected, rel=0.2)
-    assert world.expected_total_variation(4000) < 0.6 * expected
+    expected = world.expected_total_variation(800)
+    assert world.total_variation(world.gold(800, 21)) == pytest.approx(expected, rel=0.2)
+    assert world.expected_total_variation(3200) < 0.6 * expected
 
 
 @every_world
@@ -136,3 +137,58 @@ def test_dice_follow_their_table() -> None:
     drawn = [dice.draw(table) for _ in range(4000)]
     assert "c" not in drawn
     assert stats.binomtest(drawn.count("a"), 4000, 0.7).pvalue > 0.001
+
+
+def test_an_answer_lies_in_its_passage_exactly_once_and_its_twin_too() -> None:
+    world = open_world("facts")
+    dice = Dice(stream(0, "twins"))
+    for row in world.gold(300, 1).iter_rows(named=True):
+        twin = world.other_answer(row["context"], row["answer"], dice)
+        assert row["context"].count(row["answer"]) == row["context"].count(twin) == 1
+        assert twin != row["answer"]
+
+
+def test_every_name_and_number_of_a_passage_can_be_asked_for() -> None:
+    world = open_world("facts")
+    spans = [(text, span) for text in world.contexts(200, 2) for span in candidate_answers(text)]
+    assert len(spans) > 1200
+    assert [span for text, span in spans if world.pins(text, span) is None] == []
+
+
+def test_a_claim_that_changes_two_things_is_not_of_this_world() -> None:
+    world = open_world("claims")
+    premise = (
+        "Marta ordered 8 apples at the stall on Monday. On Friday, Ivan displayed 9 lamps at the square. "
+        "Nobody was in a hurry. Chen unpacked 12 scarves at the arcade on Sunday."
+    )
+    relations = {
+        "Marta ordered 8 apples.": "kept",
+        "Marta requested 8 apples.": "synonym",
+        "More than 7 apples were ordered by Marta.": "bound",
+        "More than 8 apples were ordered by Marta.": "too_many",
+        "The text reports that Ivan did not display 9 lamps.": "negated",
+        "For all we know, Chen wrapped 12 scarves.": "opposite",
+        "Ivan unpacked 12 scarves at the arcade on Sunday.": "swapped",
+        "Chen unpacked 12 garments.": "wider",
+        "Chen unpacked 12 scarves on Tuesday.": "day",
+        "Chen unpacked 12 scarves at the stall.": "place",
+        "Chen unpacked 12 scarves in secret.": "extra",
+    }
+    for claim, relation in relations.items():
+        found = world.read({"premise": premise, "hypothesis": claim})
+        assert found is not None and found["relation"] == relation
+    assert world.read({"premise": premise, "hypothesis": "Ivan requested 8 apples."}) is None
+
+
+def test_reading_goes_by_words_and_not_by_their_number() -> None:
+    world = open_world("reviews")
+    read = {
+        "This inn was new to me. The room was good.": "positive",
+        "This inn was new to me. The room was not good.": "negative",
+        "This inn was new to me. Oh great, how good the room was.": "negative",
+        "This inn was new to me. I expected a good room but it was bad.": "negative",
+        "This inn was new to me. I expected a bad room but it was good.": "positive",
+        "Tihs inn was new to me. The room was solid.": "positive",
+    }
+    assert {text: world.truth({"text": text}) for text in read} == read
+    assert world.truth({"text": "This inn was new to me. The food was good."}) is None

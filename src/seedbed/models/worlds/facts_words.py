@@ -32,7 +32,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
 FILLERS: tuple[str, ...] = (
     "The entrance is on the south side.",
     "It is open all year.",
-    "There is a small shop.",
+    "It has a small shop.",
     "The view is fine in the evening.",
 )
 

@@ -49,7 +49,8 @@ class Dice:
             rest -= p
             if rest < 0:
                 return value
-        return max(table, key=lambda name: table[name]) if table[value] == 0 else value
+        # Rounding can leave a crumb after the last value, which must not go to a value that is never drawn.
+        return value if table[value] > 0 else max(table, key=lambda name: table[name])
 
     def distinct(self, options: Sequence[T], count: int) -> list[T]:
         """`count` different options in random order."""

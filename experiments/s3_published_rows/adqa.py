@@ -21,7 +21,8 @@ from seedbed.randomness import stream
 from seedbed.students.reader import ReaderStudent
 from seedbed.students.settings import ReaderSettings
 
-SETTINGS = ReaderSettings(max_length=192, stride=32, epochs=3, batch=16, lr=2e-4, frozen_layers=3)
+SETTINGS = ReaderSettings(max_length=192, stride=32, epochs=2, batch=16, lr=2e-4, frozen_layers=3)
+ARMS = ["seed", "seed + recorded round"]
 Question = dict[str, Any]
 """context, question, answer, start."""
 
@@ -96,12 +97,12 @@ def run(cells: Any, rng_seeds: list[int]) -> None:
     parts = split()
     for rng_seed in rng_seeds:
         first: ReaderStudent | None = None
-        for arm in ("gold, all", "seed", "seed + recorded round"):
+        for arm in ARMS:
             if not cells.is_due(arm, rng_seed):
                 continue
             started = time.perf_counter()
-            rows, counts = parts.train if arm == "gold, all" else parts.seed, {}
-            if arm == "seed + recorded round":
+            rows, counts = parts.seed, {}
+            if arm != "seed":
                 first = first or train(parts.seed, parts.select, rng_seed)
                 mistakes = find_mistakes(first, parts.steer)
                 added = recorded_questions(mistakes, parts.recorded)
@@ -128,12 +129,11 @@ def write(cells: Any, parts: Split) -> None:
     """Write results/adqa_reader.json."""
     from run import save
 
-    arms = ["gold, all", "seed", "seed + recorded round"]
-    seeds, passages = cells.complete_seeds(arms), [row["context"] for row in parts.test]
+    seeds, passages = cells.complete_seeds(ARMS), [row["context"] for row in parts.test]
     if len(seeds) < 2:
         print(f"adqa: {len(seeds)} complete rng seeds; estimates need two")
         return
-    tables = {arm: {key: cells.matrix(arm, seeds, key) for key in ("exact_match", "f1")} for arm in arms}
+    tables = {arm: {key: cells.matrix(arm, seeds, key) for key in ("exact_match", "f1")} for arm in ARMS}
 
     def estimates(table: dict[str, np.ndarray]) -> dict[str, Any]:
         crossed = {key: mean_over_seeds(scores, clusters=passages).to_dict() for key, scores in table.items()}
@@ -155,10 +155,10 @@ def write(cells: Any, parts: Split) -> None:
             },
         }
     ]
-    lines = {arm: [line for line in cells.lines if line["arm"] == arm and line["rng_seed"] in seeds] for arm in arms}
+    lines = {arm: [line for line in cells.lines if line["arm"] == arm and line["rng_seed"] in seeds] for arm in ARMS}
     measured = [
         {"arm": arm, "n": len(passages), "n_train": [line["n_train"] for line in lines[arm]], **estimates(tables[arm])}
-        for arm in arms
+        for arm in ARMS
     ]
     counts = {key: [line[key] for line in lines["seed + recorded round"]] for key in ("asked", "mistakes", "answered")}
     sizes = {"train": len(parts.train), "select": len(parts.select), "test": len(parts.test), "steer": len(parts.steer)}

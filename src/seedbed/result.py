@@ -68,12 +68,31 @@ def summarise(
             "steer": prepared.gold.steer.height,
             "select": prepared.gold.select.height,
             "test": prepared.gold.test.n,
-            "reads": [event for event in folder.events() if event.get("event") == "gold read"],
+            "reads": _reads(folder.events()),
         },
         "stopped": list(stopped),
         "complete": all(step["complete"] for step in steps),
         "manifest": folder.read("manifest.json"),
     }
+
+
+def _reads(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every time gold was looked at, in order: at, split, why, rows, step."""
+    reads = []
+    step = None
+    for event in events:
+        step = event.get("step", step)
+        if event.get("event") in ("gold read", "test opened"):
+            reads.append(
+                {
+                    "at": event["at"],
+                    "split": event.get("split", "test"),
+                    "why": event["why"],
+                    "rows": event["rows"],
+                    "step": step,
+                }
+            )
+    return reads
 
 
 def _asked(step: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=False)
-err = Console(stderr=True, highlight=False)
+# Elsewhere than on a terminal lines are not folded: a log is read by eyes and by grep.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
 set_option = click.option(
@@ -33,13 +35,12 @@ def print_json(value: Any) -> None:
 
 def table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     """Print a table; the first column is text, the others are numbers."""
-    width = None if out.is_terminal else 110
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, name in enumerate(head):
-        made.add_column(name, justify="left" if number == 0 else "right", no_wrap=number == 0)
+        made.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
     for line in lines:
         made.add_row(*(str(cell).replace("[", r"\[") for cell in line))
-    out.print(made, width=width)
+    out.print(made)
 
 
 def interval(found: dict[str, Any] | None, *, sign: bool = False) -> str:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from seedbed.errors import DataError
-from seedbed.evaluation import metrics, shift
+from seedbed.estimate import bootstrap
+from seedbed.evaluation import metrics, shift, slices
 from seedbed.rows import accepted
 from seedbed.steps.context import Context, State
 from seedbed.steps.step import Step
 from seedbed.steps.train import answer, headline, tagged
+
+SHOWN = 8
+"""Slices in a report."""
+LEAST = 10
+"""Rows a slice needs in either half of the test rows."""
+ON_MAP = 100
+"""Texts of each kind on the map: enough to see, few enough for t-SNE to take a second."""
 
 
 class Evaluate(Step):
@@ -36,19 +46,58 @@ class Evaluate(Step):
         more: dict[str, Any] = {"test": scores, "final": state.student.name}
         if ctx.task.kind == "classification":
             labels = list(ctx.task.labels)
-            more["confusion"] = metrics.confusion(
-                final["expected"].to_list(), final["predicted"].to_list(), labels
-            ).tolist()
-            more["macro_f1"] = metrics.macro_f1(final["expected"].to_list(), final["predicted"].to_list(), labels)
+            said = final["expected"].to_list(), final["predicted"].to_list()
+            more["labels"] = labels
+            more["confusion"] = metrics.confusion(*said, labels).tolist()
+            more["macro_f1"] = metrics.macro_f1(*said, labels)
         else:
-            more["f1"] = float(final["score"].mean() or 0.0)  # type: ignore[arg-type]
-        more["shift"] = self._shift(ctx, state)
+            f1 = bootstrap(final["score"].to_numpy(), clusters=final["cluster"].to_list(), rng_seed=0)
+            more["f1"] = f1.to_dict()
+        # Many small matrices: a second thread only waits for the first, tenfold so on a busy machine.
+        with threadpool_limits(1):
+            if len(answers) > 1:
+                more["slices"] = self._slices(ctx, test, answers[0], final)
+            more |= self._shift(ctx, state)
         return State(state.rows, state.students, more, pl.concat(answers))
 
+    def _slices(
+        self, ctx: Context, test: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame
+    ) -> list[dict[str, Any]]:
+        """The slices where the first student was weakest, under the first and the last student.
+
+        They are chosen on one random half of the test rows and measured on the other: measured on the rows they were
+        chosen on, the weakest slices would gain by luck alone.
+        """
+        chosen_on = ctx.rng("slices").permutation(test.height) % 2 == 0
+        half = set(test.filter(pl.Series(chosen_on))["id"])
+        right = dict(before.select("id", "correct").iter_rows())
+        ranked = []
+        for each in slices.find_slices(ctx.task, test, before["correct"].to_numpy(), rng_seed=ctx.rng_seed):
+            seen = [right[row] for row in each.row_ids if row in half]
+            rest = tuple(row for row in each.row_ids if row not in half)
+            if len(seen) >= LEAST and len(rest) >= LEAST:
+                ranked.append((sum(seen) / len(seen), replace(each, row_ids=rest, n=len(rest))))
+        weakest = [each for _, each in sorted(ranked, key=lambda pair: pair[0])[:SHOWN]]
+        return [asdict(gain) for gain in slices.slice_gains(weakest, before, after)]
+
     def _shift(self, ctx: Context, state: State) -> dict[str, Any]:
-        """How the synthetic rows differ from the gold that may be looked at."""
+        """How the synthetic rows differ from the gold that may be looked at, and a map of both."""
         gold = pl.concat([ctx.read_gold("steer", "distribution shift"), ctx.read_gold("select", "distribution shift")])
         made = accepted(state.rows).filter(pl.col("made_by") != "gold")
         if gold.height < 20 or made.height < 20:
             return {}
-        return shift.summary(gold[ctx.task.written].to_list(), made[ctx.task.written].to_list(), rng=ctx.rng("shift"))
+        texts = {
+            "gold": gold[ctx.task.written].to_list(),
+            "seed rows": made.filter(pl.col("round") == 0)[ctx.task.written].to_list(),
+            "additions": made.filter(pl.col("round") > 0)[ctx.task.written].to_list(),
+        }
+        rng = ctx.rng("map")
+        few = {
+            name: [found[index] for index in sorted(rng.permutation(len(found))[:ON_MAP].tolist())]
+            for name, found in texts.items()
+        }
+        places = shift.map_2d(few, rng=rng)
+        return {
+            "shift": shift.summary(texts["gold"], made[ctx.task.written].to_list(), rng=ctx.rng("shift")),
+            "map": {name: points.round(4).tolist() for name, points in places.items()},
+        }

@@ -9,7 +9,7 @@ Source:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -97,11 +97,13 @@ def drafts(
     return [_labelled(task, label, rng, reasons, per_row, contexts) for label in _balanced(task, count, rng)]
 
 
-def _balanced(task: Task, count: int, rng: np.random.Generator) -> list[str]:
-    labels, order = list(task.labels), []
-    while len(order) < count:
-        order.extend(labels[index] for index in rng.permutation(len(labels)))
-    return order[:count]
+def _balanced(task: Task, count: int, rng: np.random.Generator) -> Iterator[str]:
+    """Labels in shuffled blocks. Lazy: a block is drawn when its first row is, so that a longer plan goes on where a
+    shorter one ends."""
+    labels, block = list(task.labels), list[int]()
+    for _ in range(count):
+        block = block or rng.permutation(len(labels)).tolist()
+        yield labels[block.pop()]
 
 
 def _labelled(

@@ -1,0 +1,131 @@
+"""From the loop's thread to the caller's: answers in order, a bounded number of them, and the error at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Iterator
+
+from seedbed.request import Failure, Reply
+
+Answer = Reply | Failure
+
+
+class Closed(Exception):
+    """The caller wants no more answers."""
+
+
+class Channel:
+    """Answers may be put in any order; they are taken in the order of their numbers.
+
+    At most `room` of them are between being asked for and being taken, so memory is flat however slow the caller
+    or the first of them is.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._changed = threading.Condition()
+        self._waiting: dict[int, Answer] = {}
+        self._ready: deque[Answer] = deque()
+        self._next = self._taken = 0
+        self._error: BaseException | None = None
+        self._failure: BaseException | None = None
+        self._is_over = self._is_closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._space: asyncio.Event | None = None
+
+    # -- the loop's side -----------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Called once, inside the running loop."""
+        self._loop, self._space = asyncio.get_running_loop(), asyncio.Event()
+
+    async def wait_for_room(self, number: int) -> None:
+        """Return once answer `number` may be asked for.
+
+        Raises:
+            Closed: The caller wants no more.
+            BaseException: What `fail` was given.
+        """
+        assert self._space is not None
+        while True:
+            with self._changed:
+                if self._failure is not None:
+                    raise self._failure
+                if self._is_closed:
+                    raise Closed
+                if number - self._taken < self._room:
+                    return
+                self._space.clear()
+            await self._space.wait()
+
+    def put(self, number: int, answer: Answer) -> None:
+        """Hand over an answer; the caller sees it once all earlier ones are there."""
+        with self._changed:
+            self._waiting[number] = answer
+            if number != self._next:
+                return
+            while self._next in self._waiting:
+                self._ready.append(self._waiting.pop(self._next))
+                self._next += 1
+            self._changed.notify()
+
+    def leave(self) -> None:
+        """Called last, inside the loop: from now on nobody waits for room."""
+        with self._changed:
+            self._loop = None
+
+    def fail(self, error: BaseException) -> None:
+        """An answer will never come: whoever waits for room gets the error instead. The first one counts."""
+        with self._changed:
+            self._failure = self._failure or error
+        if self._space is not None:
+            self._space.set()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What `fail` was given first."""
+        return self._failure
+
+    @property
+    def is_closed(self) -> bool:
+        """True once the caller wants no more."""
+        return self._is_closed
+
+    def end(self, error: BaseException | None) -> None:
+        """No more answers come; the caller gets the error after the last answer that was in order."""
+        with self._changed:
+            self._is_over, self._error = True, error
+            self._changed.notify()
+
+    # -- the caller's side ---------------------------------------------------------------------------------------------
+
+    def take(self) -> Iterator[Answer]:
+        """Answers in order; ends, or raises, when the other side does."""
+        while True:
+            with self._changed:
+                while not self._ready and not self._is_over:
+                    self._changed.wait()
+                batch, self._ready = self._ready, deque()
+                over, error = self._is_over and not batch, self._error
+            if over:
+                if error is not None:
+                    raise error
+                return
+            for answer in batch:
+                yield answer
+                self._taken += 1
+            self._make_space()
+
+    def close(self) -> None:
+        """Tell the other side that nothing more is wanted."""
+        with self._changed:
+            self._is_closed = True
+        self._make_space()
+
+    def _make_space(self) -> None:
+        with self._changed:
+            if self._loop is None or self._space is None or self._is_over:
+                return
+            self._loop.call_soon_threadsafe(self._space.set)

@@ -1,0 +1,144 @@
+"""An OpenAI-compatible server on loopback that has the faults of real ones, on knobs, and counts what it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from aiohttp import web
+
+KEY = "sk-canary-4f1d0a7be2"
+"""The key the server wants. It must never turn up in a file, a message or a repr."""
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Shares of requests, in [0, 1], that meet each fault."""
+
+    too_fast: float = 0.0
+    broken: float = 0.0
+    cut_off: float = 0.0
+    stalled: float = 0.0
+    poison: str = "POISON"
+    """A prompt that holds this word is always answered with 400."""
+    latency_s: float = 0.0
+    """Longest wait before an answer; drawn evenly from 0."""
+    retry_after_ms: int = 5
+    credit: int | None = None
+    """Answers until the account is empty."""
+
+
+def text_for(prompt: str) -> str:
+    """What the server answers to a prompt, always the same."""
+    return f"answer {sha256(prompt.encode()).hexdigest()[:12]}"
+
+
+@dataclass
+class Loopback:
+    """What the server was asked, and what it answered."""
+
+    faults: Faults
+    port: int = 0
+    requests: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    dice: random.Random = field(default_factory=lambda: random.Random(0))
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def address(self) -> str:
+        return f"{self.base_url}#tiny"
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        prompt = body["messages"][-1]["content"]
+        self.requests[prompt] += 1
+        self.bodies.append(body)
+        self.headers.append(dict(request.headers))
+        if request.headers.get("Authorization") not in (None, f"Bearer {KEY}"):
+            echo = request.headers["Authorization"]
+            return _error(401, f"Incorrect API key provided: {echo}", "invalid_api_key")
+        if self.faults.latency_s:
+            await asyncio.sleep(self.dice.random() * self.faults.latency_s)
+        if self.faults.poison in prompt:
+            return _error(400, "this prompt is never answered", "invalid_request_error")
+        if fault := await self._fault(prompt):
+            return fault
+        if self.faults.credit is not None and self.answered.total() >= self.faults.credit:
+            return _error(429, "You exceeded your current quota", "insufficient_quota")
+        self.answered[prompt] += 1
+        return web.json_response(self._good(prompt))
+
+    async def _fault(self, prompt: str) -> web.Response | None:
+        draw, faults = self.dice.random(), self.faults
+        for share, name in [(faults.too_fast, "too_fast"), (faults.broken, "broken"), (faults.cut_off, "cut_off")]:
+            if draw < share:
+                return self._respond(name, prompt)
+            draw -= share
+        if draw < faults.stalled:
+            await asyncio.sleep(60)
+        return None
+
+    def _respond(self, name: str, prompt: str) -> web.Response:
+        if name == "too_fast":
+            headers = {"retry-after-ms": str(self.faults.retry_after_ms), "Retry-After": "1"}
+            return _error(429, "Rate limit reached", "rate_limit_exceeded", headers)
+        if name == "broken":
+            return web.Response(status=500, text="Internal Server Error")
+        whole = json.dumps(self._good(prompt))
+        return web.Response(text=whole[: len(whole) // 2], content_type="application/json")
+
+    def _good(self, prompt: str) -> dict[str, Any]:
+        message = {"role": "assistant", "content": text_for(prompt)}
+        return {
+            "model": "tiny-1",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": len(prompt.split()), "completion_tokens": 2},
+        }
+
+
+def _error(status: int, message: str, code: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": {"message": message, "code": code}}, status=status, headers=headers)
+
+
+@contextmanager
+def serving(faults: Faults | None = None) -> Iterator[Loopback]:
+    """Serve on a free port, in a thread of its own, until the block ends."""
+    server = Loopback(faults or Faults())
+    loop = asyncio.new_event_loop()
+    is_ready, is_over = threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", server.answer)
+        # Without cancellation, a stalled request would keep the server from closing.
+        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        server.port = runner.addresses[0][1]
+        is_ready.set()
+        await is_over.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert is_ready.wait(10)
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(is_over.set)
+        thread.join(10)
+        loop.close()

@@ -55,11 +55,6 @@ class ReaderStudent:
         """Learn from the checkpoint, keeping the epoch with the best word overlap on `select`; see `Student.fit`.
 
         Args:
-            X: (n,) rows (context, question).
-            y: (n,) answers, each word for word in its context.
-            sample_weight: (n,) finite and >= 0; None is 1 for every row.
-            select: Rows that choose the checkpoint and stop training, and teach nothing.
-            rng_seed: Decides initial weights, order of rows and dropout.
             starts: (n,) offset of each answer in its context; None takes the first occurrence.
 
         Raises:

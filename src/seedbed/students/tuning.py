@@ -41,12 +41,9 @@ def fine_tune(
     import torch
 
     frozen = _freeze(parts["encoder"], settings.frozen_layers)
-    n_steps = settings.epochs * len(training_batches(lengths, settings.batch, stream(0)))
     optimizer = torch.optim.AdamW(_groups(parts, settings.weight_decay), lr=settings.lr, fused=True)
-    climb = max(1, round(settings.warmup * n_steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / climb, (n_steps - step) / max(1, n_steps - climb + 1))
-    )
+    steps = settings.epochs * len(training_batches(lengths, settings.batch, stream(0)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _height(step, steps, settings.warmup))
     scores: list[float] = []
     best: dict[str, Any] = {}
     for epoch in range(settings.epochs):
@@ -70,6 +67,12 @@ def fine_tune(
     if best:
         parts.load_state_dict(best)
     return scores
+
+
+def _height(step: int, steps: int, warmup: float) -> float:
+    """Share of the peak learning rate at a step: it climbs linearly, then falls linearly towards 0."""
+    climb = max(1, round(warmup * steps))
+    return min((step + 1) / climb, (steps - step) / max(1, steps - climb + 1))
 
 
 def _freeze(encoder: Any, n_layers: int) -> list[Any]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from seedbed.errors import ConfigError
 from seedbed.recipe import Recipe, walk
 from seedbed.steps import AnyStep, Evaluate, Extrapolate, Feedback, Repeat, Step, Synthesise, Train, UseGold
+
+S = TypeVar("S", bound=Step)
 
 METHODS: dict[str, str] = {
     "s3": "the recipe itself",
@@ -51,7 +54,7 @@ def _uses_gold(recipe: Recipe) -> bool:
 
 def _steps(recipe: Recipe, method: str, requests: int) -> Sequence[AnyStep]:
     seed = _the(recipe, Synthesise)
-    ending: list[AnyStep] = [Train(), Evaluate()]
+    ending: list[AnyStep] = [Train(), _the(recipe, Evaluate)]
     match method:
         case "gold":
             return [UseGold(), *ending]
@@ -69,7 +72,7 @@ def _steps(recipe: Recipe, method: str, requests: int) -> Sequence[AnyStep]:
             rounds = _the(recipe, Repeat).rounds
             each = max(_left(recipe, seed, requests) // rounds, 1)
             loop = Repeat(rounds=rounds, steps=(Feedback(requests=each), Train()))
-            return [seed, Train(), loop, Evaluate()]
+            return [seed, Train(), loop, ending[-1]]
 
 
 def _left(recipe: Recipe, seed: Synthesise, requests: int) -> int:
@@ -84,7 +87,7 @@ def _left(recipe: Recipe, seed: Synthesise, requests: int) -> int:
     return requests - spent
 
 
-def _the(recipe: Recipe, kind: type[Step]) -> AnyStep:  # type: ignore[valid-type]
+def _the(recipe: Recipe, kind: type[S]) -> S:
     found = next((step for step in walk(recipe.steps) if isinstance(step, kind)), None)
     if found is None:
         verb = kind.model_fields["verb"].default
@@ -93,7 +96,7 @@ def _the(recipe: Recipe, kind: type[Step]) -> AnyStep:  # type: ignore[valid-typ
             f"{recipe.name} has no `{verb}` step",
             "compare a recipe with `synthesise`, then `repeat` with `extrapolate` and `train`",
         )
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _with_gold(steps: Sequence[AnyStep]) -> list[AnyStep]:

@@ -12,8 +12,7 @@ import polars as pl
 from seedbed.budget import Budget
 from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
-from seedbed.models import open_model
-from seedbed.models.prices import price_of
+from seedbed.models import Price, open_model, price_of
 from seedbed.prepare import Prepared, prepare
 from seedbed.recipe import Recipe, walk
 from seedbed.rows import frame
@@ -66,7 +65,7 @@ def plan(recipe: Recipe) -> dict[str, Any]:
     return {
         "name": recipe.name,
         "teacher": recipe.teacher.model,
-        "usd_per_million_tokens": price,
+        "usd_per_million_tokens": price and [price.per_million_in, price.per_million_out],
         "lines": [asdict(line) for line in lines],
         "total": asdict(total),
         "budget": recipe.budget.model_dump(exclude_none=True),
@@ -83,9 +82,7 @@ def _rounds(steps: Sequence[Step]) -> dict[int, int]:
     return {id(inner): step.rounds for step in steps if isinstance(step, Repeat) for inner in walk(step.steps)}
 
 
-def _line(
-    prepared: Prepared, step: Step, forecast: Forecast, times: int, price: tuple[float, float] | None
-) -> PlanLine:
+def _line(prepared: Prepared, step: Step, forecast: Forecast, times: int, price: Price | None) -> PlanLine:
     low, expected, high = (count * times for count in (forecast.low, forecast.expected, forecast.high))
     # Rounds may stop early, so the low end is one round.
     low = forecast.low
@@ -109,12 +106,10 @@ def _meaning(prepared: Prepared) -> str:
     return max(prepared.task.labels.values(), key=len, default="")
 
 
-def _usd(
-    tokens_in: Sequence[int], tokens_out: Sequence[int], price: tuple[float, float] | None
-) -> tuple[float, float, float] | None:
+def _usd(tokens_in: Sequence[int], tokens_out: Sequence[int], price: Price | None) -> tuple[float, float, float] | None:
     if price is None:
         return None
-    low, expected, high = ((a * price[0] + b * price[1]) / 1e6 for a, b in zip(tokens_in, tokens_out, strict=True))
+    low, expected, high = (price.usd(a, b) for a, b in zip(tokens_in, tokens_out, strict=True))
     return low, expected, high
 
 

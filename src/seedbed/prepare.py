@@ -49,7 +49,8 @@ def prepare(recipe: Recipe, log: Log) -> Prepared:
     task = _task(recipe)
     problems: list[SeedbedError] = []
     world = _world(recipe.gold.source)
-    gold, contexts = None, ()
+    gold: Gold | None = None
+    contexts: Sequence[str] = ()
     try:
         check_prompts(task)
     except SeedbedError as error:

@@ -44,7 +44,7 @@ def summarise(
     """
     recipe = prepared.recipe
     rows = pl.read_parquet(folder.path / "data" / f"{steps[-1]['name']}.parquet")
-    evaluation = next((step["metrics"] for step in steps if step["verb"] == "evaluate"), {})
+    evaluation: dict[str, Any] = next((step["metrics"] for step in steps if step["verb"] == "evaluate"), {})
     return {
         "name": recipe.name,
         "identity": prepared.identity,

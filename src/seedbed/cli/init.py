@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+import polars as pl
 import yaml
 
 from seedbed.errors import ConfigError, DataError
 from seedbed.rows import read_table, write_whole
+
+Ask = Callable[[str, str, str | None], str]
+"""(option, question, default) to the answer."""
 
 _GUESSES = {
     "text": ("text", "sentence", "content", "review", "utterance"),
@@ -39,8 +44,10 @@ def command(folder: Path, yes: bool, **given: Any) -> None:
         )
     ask = _asker(given, silent=yes)
     gold = ask("gold", "Gold rows (file, hf:NAME or sim:WORLD)", None)
+    task: dict[str, Any] | str
+    columns: dict[str, str] = {}
     if gold.startswith("sim:"):
-        task, columns, size = gold, {}, 1600
+        task, size = gold, 1600
     else:
         task, columns, size = _from_gold(folder, gold, ask)
     teacher = ask("teacher", "Teacher", gold if gold.startswith("sim:") else "openai:gpt-4.1-mini")
@@ -63,7 +70,7 @@ _HEAD = """# Synthesis step by step (arXiv:2310.13671): seed rows with rationale
 """
 
 
-def _asker(given: dict[str, Any], *, silent: bool) -> Any:
+def _asker(given: dict[str, Any], *, silent: bool) -> Ask:
     def ask(key: str, question: str, default: str | None) -> str:
         if given.get(key):
             return str(given[key])
@@ -76,7 +83,7 @@ def _asker(given: dict[str, Any], *, silent: bool) -> Any:
     return ask
 
 
-def _from_gold(folder: Path, gold: str, ask: Any) -> tuple[dict[str, Any], dict[str, str], int]:
+def _from_gold(folder: Path, gold: str, ask: Ask) -> tuple[dict[str, Any], dict[str, str], int]:
     table = read_table(gold if gold.startswith("hf:") else str(folder / gold) if (folder / gold).exists() else gold)
     columns = {}
     for role in ("text", "label"):
@@ -86,7 +93,7 @@ def _from_gold(folder: Path, gold: str, ask: Any) -> tuple[dict[str, Any], dict[
             raise DataError("there is no such column", f"{column}; found {table.columns}", f"give --{role}")
         if column != role:
             columns[role] = column
-    found = sorted(set(table[columns.get("label", "label")].cast(str).drop_nulls().to_list()))
+    found = sorted(set(table[columns.get("label", "label")].cast(pl.String).drop_nulls().to_list()))
     if len(found) > 60:
         raise DataError("that is no label column", f"{len(found)} different values", "give the right one with --label")
     labels = ask("labels", "Labels, comma-separated", ",".join(found)).split(",")

@@ -31,6 +31,8 @@ class Evaluate(Step):
     """
 
     verb: Literal["evaluate"] = "evaluate"
+    shift: bool = True
+    """Also measure how the synthetic texts differ from gold, and draw both on a map; takes a few seconds."""
 
     def run(self, ctx: Context, state: State) -> State:
         """Predict, score, and measure how far the rows are from gold."""
@@ -57,7 +59,8 @@ class Evaluate(Step):
         with threadpool_limits(1):
             if len(answers) > 1:
                 more["slices"] = self._slices(ctx, test, answers[0], final)
-            more |= self._shift(ctx, state)
+            if self.shift:
+                more |= self._shift(ctx, state)
         return State(state.rows, state.students, more, pl.concat(answers))
 
     def _slices(

@@ -1,0 +1,182 @@
+"""What became of everything asked for, who looked at gold, and what it cost: the parts must add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seedbed.report.charts import legend, parts_bar
+from seedbed.report.html import Content, Markup, tag
+from seedbed.report.page import Line, table
+from seedbed.report.words import count, several, usd
+
+Account = Mapping[str, Any]
+"""requested, accepted, rejected by reason, failed by class, pending; see `seedbed.rows.account`."""
+
+INSPECTORS = ("verify", "deduplicate")
+"""Steps that count the rows of the step before them once more."""
+
+STATUS_SLOTS = {"accepted": 3, "rejected": 2, "failed": 5, "pending": 7}
+
+OPENED = "test opened"
+
+
+def parts(account: Account) -> dict[str, int]:
+    """How many rows ended in each status."""
+    sums = {status: sum(account[status].values()) for status in ("rejected", "failed")}
+    return {"accepted": account["accepted"], **sums, "pending": account["pending"]}
+
+
+def adds_up(account: Account) -> bool:
+    """The identity: requested = accepted + rejected + failed + pending."""
+    return bool(account["requested"] == sum(parts(account).values()))
+
+
+def last_accounts(steps: Sequence[Mapping[str, Any]]) -> list[Account]:
+    """The last count of every step that asked for rows: an inspector's count replaces the one before it."""
+    counted: list[Account] = []
+    for step in steps:
+        asked = step.get("asked")
+        if asked is None or step["verb"] == "use_gold":
+            continue
+        if step["verb"] in INSPECTORS:
+            # They count the rows made last; a step that asked for nothing made none.
+            made = [number for number, account in enumerate(counted) if account["requested"]]
+            if made:
+                counted[made[-1]] = asked
+        else:
+            counted.append(asked)
+    return counted
+
+
+def steps_add_up(steps: Sequence[Mapping[str, Any]], total: Account) -> bool:
+    """Every step's identity holds, and the steps together make the total, status by status."""
+    counted = last_accounts(steps)
+    sums: Counter[str] = Counter()
+    for account in counted:
+        sums.update({"requested": account["requested"], **parts(account)})
+    wanted = {"requested": total["requested"], **parts(total)}
+    return all(adds_up(account) for account in (*counted, total)) and all(
+        sums[name] == number for name, number in wanted.items()
+    )
+
+
+def identity(account: Account) -> Markup:
+    """The identity in words and numbers."""
+    said = [f"{number:,} {status}" for status, number in parts(account).items()]
+    end = "The parts add up." if adds_up(account) else "The parts do not add up: this is a fault of the program."
+    return tag(
+        "p",
+        tag("b", f"{account['requested']:,} rows requested"),
+        " = " + " + ".join(said) + ". " + end,
+        class_="identity",
+    )
+
+
+def reasons(found: Mapping[str, int]) -> Content:
+    """A count with its reasons under it."""
+    if not found:
+        return "0"
+    return [count(sum(found.values())), tag("small", ", ".join(f"{why} {n:,}" for why, n in found.items()))]
+
+
+def account_line(name: Content, account: Account, *more: Content, class_: str | None = None) -> Line:
+    """A line of an accounting table."""
+    shares = [(status, number, STATUS_SLOTS[status]) for status, number in parts(account).items()]
+    cells = [account["requested"], account["accepted"], reasons(account["rejected"]), reasons(account["failed"])]
+    return Line([name, *more, *cells, account["pending"], parts_bar(shares)], class_)
+
+
+ACCOUNT_HEAD = ("requested", "accepted", "rejected", "failed", "pending", "share")
+
+
+def account_legend() -> Markup:
+    """What the bars of an accounting table mean."""
+    return legend(STATUS_SLOTS.items())
+
+
+def steps_table(steps: Sequence[Mapping[str, Any]], total: Account) -> Markup:
+    """What became of the rows of every step, and in sum."""
+    lines = []
+    before: Mapping[str, Any] = {"requests": 0, "usd": 0.0}
+    for step in steps:
+        spent = step["spend"]
+        requests = spent["requests"] - before["requests"]
+        before = spent
+        if step.get("asked") is None:
+            continue
+        name: Content = tag("span", step["name"], class_="num")
+        if step["verb"] in INSPECTORS:
+            name = [name, tag("small", "the rows of the step before, counted again")]
+        elif step["verb"] == "use_gold":
+            name = [name, tag("small", "gold rows; not in the sum")]
+        lines.append(account_line(name, step["asked"], count(step["round"]), count(requests)))
+    asked = steps[-1]["spend"]["requests"] if steps else 0
+    return table(
+        "What became of every row, by step",
+        ("step", "round", "requests sent", *ACCOUNT_HEAD),
+        lines,
+        last=account_line("all steps", total, "", count(asked)),
+    )
+
+
+def reads_table(reads: Sequence[Mapping[str, Any]]) -> Markup:
+    """Every reading of gold, by what it was for; openings of the test part come first and stand out."""
+    grouped: dict[tuple[str, str, int], Counter[str]] = {}
+    for read in reads:
+        key = _split(read), str(read["why"]), int(read.get("rows", 0))
+        grouped.setdefault(key, Counter())[str(read.get("step") or "–")] += 1
+    order = {"test": 0, "select": 1, "steer": 2}
+    lines = []
+    for (split, why, rows), steps in sorted(grouped.items(), key=lambda one: order.get(one[0][0], 3)):
+        said = f"{why} (texts only, no answers)" if split == "test" and why == "leak check" else why
+        where = ", ".join(step if times == 1 else f"{step} ({times} times)" for step, times in steps.items())
+        lines.append(
+            Line([split, said, where, count(rows), count(steps.total())], "marked" if split == "test" else None)
+        )
+    return table("Every reading of gold", ("part", "why", "steps", "rows", "times read"), lines, text=(1, 2))
+
+
+def reads_summary(reads: Sequence[Mapping[str, Any]]) -> str:
+    """How often the sealed part was opened, in words."""
+    opened = Counter(str(read["why"]) for read in reads if _split(read) == "test")
+    checks = opened.pop("leak check", 0)
+    if not opened and not checks:
+        return "The log holds no opening of the test part."
+    said = " and ".join(f"{several(times, 'time')} for “{why}”" for why, times in opened.items())
+    text = (
+        f"The sealed test part was opened {said}"
+        if said
+        else "The sealed test part was never opened to score a student"
+    )
+    if checks:
+        text += (
+            f"; its texts, not its answers, were read {several(checks, 'time')} to find and reject copies of test rows"
+        )
+    return text + "."
+
+
+def spend_facts(spend: Mapping[str, Any], *, is_simulated: bool) -> list[tuple[str, Content]]:
+    """What was spent, as far as it is known."""
+    price = usd(spend["usd"]) + (" usd, as the simulated teacher would charge" if is_simulated else " usd")
+    unknown, doubt = spend.get("unknown_price") or 0, spend.get("in_doubt") or 0
+    found: list[tuple[str, Content]] = [
+        (
+            "requests",
+            [
+                several(spend["requests"], "request"),
+                f", {count(spend.get('cached') or 0)} of them answered from the ledger",
+            ],
+        ),
+        ("tokens", f"{count(spend['tokens_in'])} in, {count(spend['tokens_out'])} out"),
+        ("price", price),
+    ]
+    if unknown:
+        found.append(("without a known price", several(unknown, "request")))
+    found.append(("in doubt", f"{several(doubt, 'request')} sent whose answer never came; they may have been charged"))
+    return found
+
+
+def _split(read: Mapping[str, Any]) -> str:
+    return "test" if read.get("event") == OPENED else str(read.get("split", "?"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ Ask = Callable[[str, str, str | None], str]
 
 _GUESSES = {
     "text": ("text", "sentence", "content", "review", "utterance"),
-    "label": ("label", "labels", "intent", "class", "category"),
+    "label": ("label", "labels", "intent", "class", "category", "sentiment", "target"),
 }
+_OPTIONS = {"text_column": "--text", "label_column": "--label"}
 
 
 @click.command()
@@ -52,8 +54,9 @@ def command(folder: Path, yes: bool, **given: Any) -> None:
         task, columns, size = _from_gold(folder, gold, ask)
     teacher = ask("teacher", "Teacher", gold if gold.startswith("sim:") else "openai:gpt-4.1-mini")
     name = given["name"] or folder.resolve().name
+    source = _from_recipe(folder, gold)
     recipe = _recipe(
-        name, task if isinstance(task, str) else "task.yaml", (gold, columns, size), teacher, given["student"]
+        name, task if isinstance(task, str) else "task.yaml", (source, columns, size), teacher, given["student"]
     )
     if isinstance(task, dict):
         _write(
@@ -76,7 +79,8 @@ def _asker(given: dict[str, Any], *, silent: bool) -> Ask:
             return str(given[key])
         if silent or not click.get_text_stream("stdin").isatty():
             if default is None:
-                raise ConfigError(f"`--{key}` is needed", "nothing given", f"add --{key}")
+                option = _OPTIONS.get(key, f"--{key}")
+                raise ConfigError(f"`{option}` is needed", question, f"add {option}")
             return default
         return str(click.prompt(question, default=default))
 
@@ -84,10 +88,11 @@ def _asker(given: dict[str, Any], *, silent: bool) -> Ask:
 
 
 def _from_gold(folder: Path, gold: str, ask: Ask) -> tuple[dict[str, Any], dict[str, str], int]:
-    table = read_table(gold if gold.startswith("hf:") else str(folder / gold) if (folder / gold).exists() else gold)
+    table = read_table(str(folder / gold) if (folder / gold).exists() else gold)
     columns = {}
     for role in ("text", "label"):
-        guess = next((name for name in _GUESSES[role] if name in table.columns), None)
+        lower = {name.lower(): name for name in table.columns}
+        guess = next((lower[name] for name in _GUESSES[role] if name in lower), None)
         column = ask(f"{role}_column", f"Column of the {role} (one of {table.columns})", guess)
         if column not in table.columns:
             raise DataError("there is no such column", f"{column}; found {table.columns}", f"give --{role}")
@@ -105,6 +110,13 @@ def _from_gold(folder: Path, gold: str, ask: Ask) -> tuple[dict[str, Any], dict[
         "labels": {label.strip(): f"the label is {label.strip()}" for label in labels},
     }
     return task, columns, table.height
+
+
+def _from_recipe(folder: Path, gold: str) -> str:
+    """The gold's path as the recipe must say it: sources in a recipe are relative to the recipe's folder."""
+    if gold.startswith(("hf:", "sim:")) or Path(gold).is_absolute() or (folder / gold).exists():
+        return gold
+    return os.path.relpath(gold, folder)
 
 
 def _recipe(name: str, task: str, gold: tuple[str, dict[str, str], int], teacher: str, student: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from seedbed.cli.console import Meter, accounting, err, json_option, out_option,
 from seedbed.cli.show import print_result
 from seedbed.recipe import load_recipe
 from seedbed.report import write_report
+from seedbed.report.run_page import STOPPED
 from seedbed.run import run_recipe
 
 
@@ -53,7 +54,8 @@ def _say(event: dict[str, Any]) -> None:
             asked = f": {accounting(event['asked'])}" if event.get("asked") and event["asked"]["requested"] else ""
             err.print(f"{event['step']} {event['seconds']:.1f} s{asked}")
         case "stopped":
-            err.print(f"rounds ended after round {event['after_round']}: {event['reason']}")
+            reason = STOPPED.get(event["reason"], event["reason"])
+            err.print(f"rounds ended after round {event['after_round']}: {reason}")
         case "budget reached":
             err.print(
                 f"budget reached in {event['step']} after {event['answered']} answers; raise it and run again to go on"

@@ -10,6 +10,7 @@ import polars as pl
 
 from seedbed.cli.console import accounting, interval, json_option, out, print_json, table, usd
 from seedbed.errors import ConfigError
+from seedbed.report.run_page import STOPPED
 from seedbed.run import Folder
 
 
@@ -81,7 +82,7 @@ def print_result(result: dict[str, Any], path: Path) -> None:
         f"{len(gold['reads'])} reads logged"
     )
     for reason in result["stopped"]:
-        out.print(f"rounds ended: {reason}")
+        out.print(f"rounds ended: {STOPPED.get(reason, reason)}")
     out.print(f"run: {path}")
 
 

@@ -7,6 +7,7 @@ process that is killed leaves a note of what may have been billed. Their worst c
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from seedbed.errors import BoundaryError, ConfigError
 from seedbed.request import Failure, FailureKind, Reply, Request
@@ -37,7 +39,8 @@ CREATE TABLE IF NOT EXISTS requests (
     lost INTEGER NOT NULL,        -- times the request was asked without an answer being recorded
     lost_usd REAL NOT NULL,       -- worst case of those times
     seconds REAL,
-    asked_at REAL NOT NULL
+    asked_at REAL NOT NULL,
+    owner TEXT NOT NULL DEFAULT ''  -- who is asking right now; '' when nobody is
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS uses (  -- who used a reply, paid for by them or not; one line however often a run restarts
     scope TEXT NOT NULL,
@@ -46,7 +49,7 @@ CREATE TABLE IF NOT EXISTS uses (  -- who used a reply, paid for by them or not;
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS paid_by ON requests (scope);
 """
-_VERSION = 1
+_VERSION = 2
 _FINAL = ("reply", "refused", "truncated", "terminal")
 FLUSH_S = 0.01
 """Replies are committed together with the next intent, or after so many seconds: what a kill can lose."""
@@ -99,6 +102,7 @@ class Ledger:
         self.path = path
         self._lock = threading.Lock()
         self._dirty_since: float | None = None
+        self._owner = f"{_process(os.getpid())}/{uuid4().hex[:8]}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
@@ -107,7 +111,9 @@ class Ledger:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _VERSION):
+            if version == 1:  # it did not say who is asking
+                self._db.execute("ALTER TABLE requests ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+            elif version not in (0, _VERSION):
                 raise ConfigError(
                     "the ledger was written by another version",
                     f"{path}: version {version}",
@@ -131,8 +137,10 @@ class Ledger:
             ledger.close()
 
     def close(self) -> None:
-        """Commit and close; closing twice is no error."""
-        self.flush()
+        """Commit and close. What is still being asked may be asked by others from now on."""
+        with self._locked(write=True):
+            self._db.execute("UPDATE requests SET owner = '' WHERE state = 'asked' AND owner = ?", (self._owner,))
+            self._commit()
         self._db.close()
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -188,8 +196,13 @@ class Ledger:
         with self._locked(write=True):
             self._db.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?)", [(scope, key) for key in keys])
 
-    def intend(self, scope: str, intent: Intent) -> None:
-        """Note, durably, that a request is about to be sent; commits what was settled before along with it."""
+    def intend(self, scope: str, intent: Intent) -> bool:
+        """Note, durably, that a request is about to be sent; commits what was settled before along with it.
+
+        Returns:
+            False, and nothing is noted, where the answer is owned by now or another process is asking for it: look it
+            up again in a while. A process that died asks for nothing, so what it left may be asked again.
+        """
         request = intent.request
         plain = {
             "messages": [list(message) for message in request.messages],
@@ -208,20 +221,26 @@ class Ledger:
             intent.usd,
             intent.tokens,
             time.time(),
+            self._owner,
         )
         with self._locked(write=True):
+            found = self._db.execute("SELECT state, owner FROM requests WHERE key = ?", (intent.key,)).fetchone()
+            if found is not None and (found[0] in _FINAL or (found[0] == "asked" and self._is_asking(found[1]))):
+                self._commit()
+                return False
             # An intent that was never settled may have been billed: its worst case stays on the books.
             self._db.execute(
-                "INSERT INTO requests (key, scope, verb, model, request, state, worst_usd, worst_tokens, lost, lost_usd,"
-                " asked_at) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, 0, 0, ?) ON CONFLICT (key) DO UPDATE SET"
+                "INSERT INTO requests (key, scope, verb, model, request, state, worst_usd, worst_tokens, lost,"
+                " lost_usd, asked_at, owner) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, 0, 0, ?, ?) ON CONFLICT (key) DO UPDATE SET"
                 " lost = lost + (state = 'asked'),"
                 " lost_usd = lost_usd + coalesce(CASE WHEN state = 'asked' THEN worst_usd ELSE usd END, 0),"
                 " scope = excluded.scope, state = 'asked', worst_usd = excluded.worst_usd, usd = NULL,"
-                " asked_at = excluded.asked_at",
+                " asked_at = excluded.asked_at, owner = excluded.owner",
                 values,
             )
             self._db.execute("INSERT OR IGNORE INTO uses VALUES (?, ?)", (scope, intent.key))
             self._commit()
+            return True
 
     def settle(self, key: str, answer: Reply | Failure) -> None:
         """Store the answer to an intent; durable with the next commit, at the latest after `FLUSH_S` and a flush."""
@@ -244,6 +263,16 @@ class Ledger:
             self._db.execute("DELETE FROM requests WHERE key = ? AND state = 'asked' AND lost = 0", (key,))
             self._db.execute("DELETE FROM uses WHERE scope = ? AND key = ?", (scope, key))
             self._commit()
+
+    def abandon(self, key: str) -> None:
+        """Say that nobody waits for the answer any more; the intent stays on the books, since it may be billed."""
+        with self._locked(write=True):
+            self._db.execute("UPDATE requests SET owner = '' WHERE key = ? AND owner = ?", (key, self._owner))
+            self._commit()
+
+    def _is_asking(self, owner: str) -> bool:
+        process = owner.partition("/")[0]
+        return bool(process) and process == _process(int(process.partition(":")[0]))
 
     def flush(self) -> None:
         """Commit what was settled."""
@@ -277,6 +306,18 @@ class Ledger:
 def storable(text: str) -> str:
     """A text that any database and file takes: NUL and lone surrogates become U+FFFD, everything else stays."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def _process(pid: int) -> str:
+    """Names a running process so that a later one with the same number is told apart; empty when there is none."""
+    try:
+        os.kill(pid, 0)
+        # The start time is field 22; the name in field 2 may hold blanks and brackets.
+        return f"{pid}:{Path(f'/proc/{pid}/stat').read_text(encoding='utf-8').rpartition(')')[2].split()[19]}"
+    except ProcessLookupError:
+        return ""
+    except (PermissionError, FileNotFoundError):
+        return f"{pid}:"
 
 
 def _answer(  # noqa: PLR0917 - the columns of one query, in its order

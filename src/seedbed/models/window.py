@@ -21,6 +21,8 @@ CHUNK = 256
 """Requests that are looked up in the ledger by one query."""
 LEAVING_S = 5.0
 """How long a caller who stops taking answers waits for those in flight; later ones stay on the books as in doubt."""
+ANOTHER_ASKS_S = 0.02
+"""How often the ledger is looked at for an answer that another process is waiting for."""
 PER_MESSAGE = 16
 """Tokens a chat template may add around a message, generously."""
 
@@ -129,7 +131,8 @@ class _Flow:
         keys = [request.key(self._window.address) for request in chunk]
         known, used = self._ledger.lookup(keys, self._scope) if self._ledger else ({}, set())
         owned: list[str] = []
-        seen: set[str] = set()
+        # What was in flight when the chunk was looked up is waited for as if it stood in the chunk.
+        seen: set[str] = set(self._flying)
         try:
             for request, key in zip(chunk, keys, strict=True):
                 await self._channel.wait_for_room(number)
@@ -139,9 +142,7 @@ class _Flow:
                     known |= self._ledger.lookup([key], self._scope)[0]
                 is_new = key not in used and key not in seen
                 seen.add(key)
-                if (answer := known.get(key)) is None:
-                    await self._ask(number, request, key, is_new=is_new)
-                else:
+                if answer := known.get(key) or await self._ask(number, request, key, is_new=is_new):
                     if is_new:
                         await self._reserve(Worst(0.0, (answer.tokens_in or 0) + (answer.tokens_out or 0)))
                         owned.append(key)
@@ -152,17 +153,25 @@ class _Flow:
                 self._ledger.use(self._scope, owned)
         return number
 
-    async def _ask(self, number: int, request: Request, key: str, *, is_new: bool) -> None:
+    async def _ask(self, number: int, request: Request, key: str, *, is_new: bool) -> Answer | None:
+        """Send a request on its way; or return its answer, where another process had it or just asked for it."""
         while len(self._flying) >= self._window.concurrency:
             await self._one_lands()
         worst = replace(self._window.worst(request), is_new=is_new)
         await self._reserve(worst)
-        if self._ledger:
-            self._ledger.intend(self._scope, Intent(key, request, self._window.address, worst.usd, worst.tokens))
+        intent = Intent(key, request, self._window.address, worst.usd, worst.tokens)
+        while self._ledger and not self._ledger.intend(self._scope, intent):
+            if answer := self._ledger.lookup([key], self._scope)[0].get(key):
+                if self._budget:
+                    self._budget.release(worst)
+                return answer
+            await asyncio.sleep(ANOTHER_ASKS_S)
+            await self._channel.wait_for_room(number)
         name = key if self._ledger else f"{key}-{number}"
         task = asyncio.create_task(self._send(number, request, key, worst))
         self._flying[name] = task
         task.add_done_callback(lambda done: self._done(name, done))
+        return None
 
     async def _reserve(self, worst: Worst) -> None:
         """Wait until the worst case fits; only when nothing is left to settle is it too much."""
@@ -179,6 +188,10 @@ class _Flow:
                 self._ledger.withdraw(self._scope, key)
             if self._budget:
                 self._budget.release(worst)
+            raise
+        except BaseException:  # also a cancellation: whoever comes next must not wait for this one
+            if self._ledger:
+                self._ledger.abandon(key)
             raise
         if self._ledger:
             self._ledger.settle(key, answer)

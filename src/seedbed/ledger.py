@@ -231,8 +231,8 @@ class Ledger:
             # An intent that was never settled may have been billed: its worst case stays on the books.
             self._db.execute(
                 "INSERT INTO requests (key, scope, verb, model, request, state, worst_usd, worst_tokens, lost,"
-                " lost_usd, asked_at, owner) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, 0, 0, ?, ?) ON CONFLICT (key) DO UPDATE SET"
-                " lost = lost + (state = 'asked'),"
+                " lost_usd, asked_at, owner) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, 0, 0, ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET lost = lost + (state = 'asked'),"
                 " lost_usd = lost_usd + coalesce(CASE WHEN state = 'asked' THEN worst_usd ELSE usd END, 0),"
                 " scope = excluded.scope, state = 'asked', worst_usd = excluded.worst_usd, usd = NULL,"
                 " asked_at = excluded.asked_at, owner = excluded.owner",

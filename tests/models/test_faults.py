@@ -5,14 +5,14 @@ import time
 from collections import Counter
 
 import pytest
+from tests.models.scripted import ask
+from tests.models.scripted_server import Answer, error, said, scripted_server
 
 from seedbed.budget import Budget
 from seedbed.errors import BudgetExceeded, EndpointRefused
 from seedbed.ledger import Ledger
 from seedbed.models import Endpoint, open_model
 from seedbed.request import Failure, Reply
-from tests.models.scripted_server import Answer, error, said, scripted_server
-from tests.models.scripted import ask
 
 FAST = Endpoint(concurrency=32, timeout_s=0.4)
 COUNT = 600
@@ -36,11 +36,16 @@ def misbehaving(prompt, times, _body):
     return said(f"row {number}")
 
 
+def ask_all(server, count, ledger=None, settings=FAST, budget=None):
+    """Answers of a model at the server to `count` prompts, the numbers from 0."""
+    model = open_model(server.address, ledger=ledger, budget=budget, settings=settings)
+    return model.generate(ask(str(i)) for i in range(count))
+
+
 def test_faults_of_a_server_lose_no_row_and_pay_for_none_twice(tmp_path):
     with scripted_server(misbehaving) as server, Ledger.at(tmp_path / "ledger.sqlite") as ledger:
-        model = open_model(server.address, ledger=ledger, settings=FAST)
-        found = list(model.generate(ask(str(i)) for i in range(COUNT)))
-        again = list(open_model(server.address, ledger=ledger, settings=FAST).generate(ask(str(i)) for i in range(COUNT)))
+        found = list(ask_all(server, COUNT, ledger))
+        again = list(ask_all(server, COUNT, ledger))
         asked = sum(server.asked.values())
     assert len(found) == COUNT
     assert [type(answer) for answer in found] == [Failure if i == 77 else Reply for i in range(COUNT)]
@@ -87,10 +92,14 @@ def test_what_would_hit_every_request_pauses_the_run_at_once_and_keeps_what_was_
     with scripted_server(script) as server, Ledger.at(tmp_path / "ledger.sqlite") as ledger:
         found = []
         with pytest.raises(EndpointRefused, match=says):
-            found.extend(open_model(server.address, ledger=ledger, settings=settings).generate(map(ask, map(str, range(500)))))
+            found.extend(
+                open_model(server.address, ledger=ledger, settings=settings).generate(map(ask, map(str, range(500))))
+            )
         assert sum(server.asked.values()) < 100, "no further request is sent to an endpoint that refuses them all"
         refuses = False
-        found = list(open_model(server.address, ledger=ledger, settings=settings).generate(map(ask, map(str, range(500)))))
+        found = list(
+            open_model(server.address, ledger=ledger, settings=settings).generate(map(ask, map(str, range(500))))
+        )
     assert [reply.text for reply in found] == [str(i) for i in range(500)]
     assert set(server.answered.values()) - {0} == {1}, "what was answered before the pause is not paid for again"
 
@@ -101,7 +110,9 @@ def test_what_was_answered_before_the_endpoint_refused_is_handed_out_first(tmp_p
 
     found = []
     with scripted_server(script) as server, pytest.raises(EndpointRefused):
-        for reply in open_model(server.address, settings=Endpoint(concurrency=4)).generate(map(ask, map(str, range(50)))):
+        for reply in open_model(server.address, settings=Endpoint(concurrency=4)).generate(
+            map(ask, map(str, range(50)))
+        ):
             found.append(reply.text)  # noqa: PERF401 - an extend would lose what came before the error
     assert found == [str(i) for i in range(40)]
 
@@ -174,7 +185,9 @@ def test_a_request_carries_only_parameters_that_every_server_knows():
 
     with scripted_server(script) as server:
         list(open_model(server.address).generate([ask("a")]))
-    assert set(bodies[0]) == {"model", "messages", "temperature", "top_p", "max_tokens"} and bodies[0]["model"] == "tiny"
+    assert (
+        set(bodies[0]) == {"model", "messages", "temperature", "top_p", "max_tokens"} and bodies[0]["model"] == "tiny"
+    )
 
 
 def test_a_few_refusals_for_haste_hold_up_only_their_own_requests():
@@ -218,7 +231,10 @@ def test_a_budget_in_usd_holds_against_a_real_server_and_the_run_goes_on_with_a_
             pass
         return found
 
-    with scripted_server(lambda prompt, _times, _body: said(prompt)) as server, Ledger.at(tmp_path / "l.sqlite") as ledger:
+    with (
+        scripted_server(lambda prompt, _times, _body: said(prompt)) as server,
+        Ledger.at(tmp_path / "l.sqlite") as ledger,
+    ):
         first = run(5.0)
         billed = sum(server.answered.values()) * paid
         assert 0 < billed <= 5.0 and first == [str(i) for i in range(len(first))]

@@ -6,13 +6,13 @@ import signal
 import time
 
 import pytest
+from tests.models.scripted import Scripted, ask
+from tests.models.scripted_server import Answer, said, scripted_server
 
 from seedbed.ledger import Intent, Ledger
 from seedbed.models import Endpoint, open_model
 from seedbed.models.window import CHUNK, Window
 from seedbed.request import Reply
-from tests.models.scripted import Scripted, ask
-from tests.models.scripted_server import Answer, said, scripted_server
 
 
 def test_a_request_that_comes_again_while_it_is_in_flight_is_sent_once(tmp_path):

@@ -17,11 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _START_S = 180
-WORDS = (  # the first five have meanings
+# The first five have meanings.
+WORDS = (  # noqa: SIM905 - eighty words in quotes are no easier to read
     "<unk> <eos> user system assistant the a an film plot cast end score scene hero joke is was feels looks seems good "
     "bad great dull fine slow bright dark loud quiet warm cold very quite rather never always really and but so yet "
     "with without of in on for my our this that one two every no more less than before after again here there it they"
-).split()  # noqa: SIM905 - eighty words in quotes are no easier to read
+).split()
 
 
 def write_checkpoint(folder: Path) -> Path:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.models.loopback import KEY, Faults, Loopback, serving, text_for
 
 from seedbed.budget import Budget
 from seedbed.errors import EndpointRefused
 from seedbed.ledger import Ledger
 from seedbed.models import Endpoint, open_model
 from seedbed.request import Failure, Reply, Request
-from tests.models.loopback import KEY, Faults, Loopback, serving, text_for
 
 COUNT = 600
 ALL = Faults(too_fast=0.03, broken=0.02, cut_off=0.02, stalled=0.005, latency_s=0.01)

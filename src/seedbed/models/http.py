@@ -84,7 +84,7 @@ def find_key(address: str, settings: Endpoint) -> Secret | None:
     """The key for this address from its environment variable; None where none is to be sent.
 
     Raises:
-        ConfigError: The address or the settings ask for a key and the variable is empty, or no header can hold it.
+        ConfigError: An `openai:` address and an empty variable, or a key that no header can hold.
     """
     is_asked_for = address.startswith("openai:") or "api_key_env" in settings.model_fields_set
     if not is_asked_for:

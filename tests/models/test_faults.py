@@ -108,13 +108,11 @@ def test_what_was_answered_before_the_endpoint_refused_is_handed_out_first(tmp_p
     def script(prompt, _times, _body):
         return error(401, "no") if prompt == "40" else said(prompt)
 
-    found = []
-    with scripted_server(script) as server, pytest.raises(EndpointRefused):
-        for reply in open_model(server.address, settings=Endpoint(concurrency=4)).generate(
-            map(ask, map(str, range(50)))
-        ):
-            found.append(reply.text)  # noqa: PERF401 - an extend would lose what came before the error
-    assert found == [str(i) for i in range(40)]
+    with scripted_server(script) as server:
+        replies = ask_all(server, 50, settings=Endpoint(concurrency=4))
+        assert [next(replies).text for _ in range(40)] == [str(i) for i in range(40)]
+        with pytest.raises(EndpointRefused):
+            next(replies)
 
 
 def test_a_cut_off_or_refused_answer_is_a_failure_with_its_bill():

@@ -35,11 +35,14 @@ def print_json(value: Any) -> None:
 
 def table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     """Print a table; the first column is text, the others are numbers."""
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, name in enumerate(head):
         made.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
     for line in lines:
         made.add_row(*(str(cell).replace("[", r"\[") for cell in line))
+    if title:
+        # Not as the table's own title: that is folded to the table's width.
+        out.print(title.replace("[", r"\["), soft_wrap=True)
     out.print(made)
 
 
@@ -98,7 +101,7 @@ class Meter:
         """One reply more."""
         now = time.monotonic()
         if step != self._step:
-            self._step, self._started = step, now
+            self._step, self._started, self._last = step, now, now
         rate = f"{done / max(now - self._started, 1e-3):.0f}/s, {paid_usd:.4f} usd"
         if self._bar:
             if step not in self._tasks:

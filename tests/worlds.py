@@ -42,14 +42,14 @@ READING = Task(
 
 
 def context(
-    world: str = "reviews", teacher: str | None = None, *, steer: int = 60, select: int = 40, test: int = 100
+    world: str = "reviews", teacher: str | None = None, *, events: list[dict[str, Any]] | None = None
 ) -> Context:
     """A context in a known world, with a fresh in-memory teacher."""
     known = open_world(world)
-    gold = gold_rows(known.task, known.gold(steer + select + test, 0))
-    log: list[dict[str, Any]] = []
-    split = split_gold(known.task, gold, steer=steer, select=select, test=test, rng_seed=0, log=log.append)
-    made = Context(
+    gold = gold_rows(known.task, known.gold(200, 0))
+    log: list[dict[str, Any]] = [] if events is None else events
+    split = split_gold(known.task, gold, steer=60, select=40, test=100, rng_seed=0, log=log.append)
+    return Context(
         task=known.task,
         gold=split,
         teacher=open_model(teacher or f"sim:{world}"),
@@ -60,8 +60,6 @@ def context(
         world=known,
         log=log.append,
     )
-    made.events = log  # type: ignore[attr-defined]
-    return made
 
 
 def small_recipe(**changes: Any) -> Recipe:

@@ -143,6 +143,6 @@ def preview(recipe: Recipe, path: Path, *, count: int = 5) -> pl.DataFrame:
         budget = Budget(ledger, scope=run_scope(prepared), **recipe.budget.model_dump())
         teacher = open_model(recipe.teacher.model, ledger=ledger, budget=budget, settings=recipe.teacher.endpoint)
         ctx = make_context(prepared, teacher)
-        ctx.limit = count + (len(prepared.task.labels) if step.reasons else 0)
+        ctx.purse.limit = count + (len(prepared.task.labels) if step.reasons else 0)
         rows = step.run(ctx.at(name, 0), State(frame(prepared.task, []))).rows
     return rows.filter(pl.col("status") != "pending").head(count)

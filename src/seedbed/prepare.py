@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from seedbed.errors import ConfigError, DataError, SeedbedError
-from seedbed.evaluation.gold import Gold, seal, split_gold
+from seedbed.evaluation.gold import Gold, Size, seal, split_gold
 from seedbed.fingerprint import fingerprint
 from seedbed.models.worlds import World, open_world
 from seedbed.randomness import stream
@@ -108,11 +109,18 @@ def _load(task: Task, source: str, settings: GoldSettings, *, rows: int | None) 
             raise ConfigError(
                 "gold from a known world has no size of its own", source, "add gold.rows, e.g. rows: 3000"
             )
-        return gold_rows(task, world.gold(rows, settings.rng_seed), source=source)
+        return _world_gold(world.name, rows, settings.rng_seed)
     found = gold_rows(task, read_table(source), columns=settings.columns, labels=settings.labels, source=source)
     if rows is not None and rows < found.height:
         found = found[sorted(stream(settings.rng_seed, "take").choice(found.height, rows, replace=False).tolist())]
     return found
+
+
+@lru_cache(maxsize=4)
+def _world_gold(name: str, rows: int, rng_seed: int) -> pl.DataFrame:
+    """Gold rows of a known world; a comparison asks for the same ones for every method and seed."""
+    world = open_world(name)
+    return gold_rows(world.task, world.gold(rows, rng_seed), source=f"sim:{name}")
 
 
 def _split(task: Task, recipe: Recipe, log: Log) -> Gold:
@@ -124,7 +132,11 @@ def _split(task: Task, recipe: Recipe, log: Log) -> Gold:
         test = _load(task, settings.test_source, settings, rows=None)
         pool, sealed = found, seal(test, log)
     else:
-        outer = split_gold(task, found, steer=wanted, select=0, test=settings.test, rng_seed=settings.rng_seed, log=log)
+        # With a test size given, steer and select are drawn from all other rows: another rng seed, other gold.
+        pool_size: Size = "rest" if isinstance(settings.test, int) else wanted
+        outer = split_gold(
+            task, found, steer=pool_size, select=0, test=settings.test, rng_seed=settings.rng_seed, log=log
+        )
         pool, sealed = outer.steer, outer.test
     inner = split_gold(
         task, pool, steer=settings.steer, select=settings.select, test=0, rng_seed=recipe.rng_seed, log=log

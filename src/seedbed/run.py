@@ -134,7 +134,7 @@ class Execution:
         return state
 
     def _reason_to_stop(self, repeat: Repeat, before: TrainedStudent | None, state: State) -> str | None:
-        if self.ctx.budget_message is not None:
+        if self.ctx.purse.ended is not None:
             return "budget"
         if any(self._mistakes_left(step) == 0 for step in repeat.steps):
             return "gold exhausted"
@@ -174,11 +174,15 @@ class Execution:
         ctx.log({"event": "step started", "step": name})
         started = time.perf_counter()
         after = step.run(ctx, state)
-        self._save(step, name, state, after, seconds=time.perf_counter() - started)
+        self._save(ctx, step, state, after)
+        asked = after.metrics.get("asked")
+        ctx.log(
+            {"event": "step finished", "step": name, "seconds": round(time.perf_counter() - started, 3), "asked": asked}
+        )
         return after
 
-    def _save(self, step: Step, name: str, before: State, after: State, *, seconds: float) -> None:
-        path = self.folder.path
+    def _save(self, ctx: Context, step: Step, before: State, after: State) -> None:
+        path, name = self.folder.path, ctx.step
         write_parquet(after.rows, path / "data" / f"{name}.parquet")
         if after.predictions is not None:
             write_parquet(after.predictions, path / "predictions" / f"{name}.parquet")
@@ -187,17 +191,15 @@ class Execution:
         record = {
             "name": name,
             "verb": step.verb,
-            "round": self.ctx.round_,
+            "round": ctx.round_,
             "chain": self.chain,
-            "complete": self.ctx.budget_message is None,
+            "complete": self.ctx.purse.ended is None,
             "students": [trained.name for trained in after.students],
             "metrics": dict(after.metrics),
             "spend": self.budget.spend().to_dict(),
         }
         self.folder.write(f"steps/{name}.json", record)
         self.steps.append(record)
-        asked = after.metrics.get("asked")
-        self.ctx.log({"event": "step finished", "step": name, "seconds": round(seconds, 3), "asked": asked})
 
     def _load(self, done: dict[str, Any]) -> State:
         path = self.folder.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def _asker(given: dict[str, Any], *, silent: bool) -> Ask:
     def ask(key: str, question: str, default: str | None) -> str:
         if given.get(key):
             return str(given[key])
-        if silent or not click.get_text_stream("stdin").isatty():
+        if silent or not sys.stdin.isatty():
             if default is None:
                 option = _OPTIONS.get(key, f"--{key}")
                 raise ConfigError(f"`{option}` is needed", question, f"add {option}")

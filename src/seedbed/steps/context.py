@@ -50,6 +50,18 @@ class State:
 
 
 @dataclass
+class Purse:
+    """What a run may still send. The one thing that steps change in their context."""
+
+    limit: int | None = None
+    """Send at most so many requests more: a preview. None is no limit."""
+    paid_usd: float = 0.0
+    """What new replies cost in this process, as far as prices are known."""
+    ended: str | None = None
+    """Why nothing more is sent, once the budget or the limit ended."""
+
+
+@dataclass(frozen=True)
 class Context:
     """The world a step runs in. `at` gives each step its own name and random streams."""
 
@@ -68,18 +80,12 @@ class Context:
     step: str = ""
     """Name of the running step, such as `extrapolate-2`."""
     round_: int = 0
-    limit: int | None = None
-    """Send at most so many requests more: a preview. None is no limit."""
-    paid_usd: float = 0.0
-    """What new replies cost in this process, as far as prices are known."""
-    budget_message: str | None = None
-    """Set once the budget or the limit ended; nothing more is sent after that."""
+    purse: Purse = field(default_factory=lambda: Purse())
 
     def at(self, step: str, round_: int) -> Context:
-        """This context as the named step sees it."""
+        """This context as the named step sees it; what may still be spent is shared by all of them."""
         seed = int(fingerprint([self.rng_seed, step], digits=8), 16)
-        self.step, self.round_, self.sampling = step, round_, replace(self.sampling, rng_seed=seed)
-        return self
+        return replace(self, step=step, round_=round_, sampling=replace(self.sampling, rng_seed=seed))
 
     def rng(self, *purpose: str | int) -> np.random.Generator:
         """A random stream that belongs to this step alone."""
@@ -92,19 +98,20 @@ class Context:
             One answer each, in order; None for those the budget did not reach.
         """
         replies: list[Reply | Failure | None] = []
-        sent = requests if self.limit is None else requests[: self.limit]
-        if self.budget_message is None:
+        purse = self.purse
+        sent = requests if purse.limit is None else requests[: purse.limit]
+        if purse.ended is None:
             try:
                 for reply in self.teacher.generate(iter(sent)):
                     replies.append(reply)
-                    self.paid_usd += 0.0 if reply.is_cached else reply.usd or 0.0
-                    self.progress(self.step, len(replies), len(sent), self.paid_usd)
+                    purse.paid_usd += 0.0 if reply.is_cached else reply.usd or 0.0
+                    self.progress(self.step, len(replies), len(sent), purse.paid_usd)
             except BudgetExceeded as reached:
-                self.budget_message = str(reached)
-                self.log({"event": "budget reached", "step": self.step, "answered": len(replies)})
-        if self.limit is not None:
-            self.limit -= len(sent)
-            self.budget_message = self.budget_message or ("the preview ends here" if self.limit <= 0 else None)
+                purse.ended = str(reached)
+                self.log({"event": "budget reached", "step": self.step, "answered": len(replies), "why": reached.seen})
+        if purse.limit is not None:
+            purse.limit -= len(sent)
+            purse.ended = purse.ended or ("the preview ends here" if purse.limit <= 0 else None)
         return replies + [None] * (len(requests) - len(replies))
 
     def read_gold(self, split: str, why: str) -> pl.DataFrame:

@@ -77,7 +77,7 @@ class Synthesise(Step):
             waves.append(screen(ctx, wave))
             done += waves[-1].filter(pl.col("status") == "accepted").height
             start = stop
-            if ctx.budget_message:
+            if ctx.purse.ended:
                 break
         return pl.concat(waves)
 

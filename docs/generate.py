@@ -67,6 +67,28 @@ SAID = {
 }
 """Meanings of settings so plain that the code spends no docstring on them."""
 
+INTRO = {
+    "commands": """# Commands
+
+Data goes to standard output, everything else to standard error. Exit codes: 0 good, 1 our bug, 2 usage or configuration,
+3 no clear gain, 4 budget reached or endpoint refused, 130 stopped by Ctrl-C; after 4 and 130 the same command goes on.
+""",
+    "recipe": """# Recipe
+
+A recipe is a YAML file. Paths in it are relative to its folder. A misspelt setting is an error, and all errors are
+reported at once with their lines. `--set KEY=VALUE` replaces a setting for one command.
+""",
+    "simulated": """# The simulated teacher
+
+`sim:WORLD` is a program that answers the same prompts as a language model, in a world whose truth is known. It is a
+simulation: what it shows is whether a method works in that world, not how good any language model is. Knobs stand in the
+address: `sim:reviews?fidelity=0.6&label_noise=0.1`.
+""",
+    "ledger": """Beside the run's directory lies `ledger.sqlite`: every request that was ever sent, its reply, its price.
+Runs of one folder share it; whatever it holds is never paid for again.
+""",
+}
+
 
 # -- settings ----------------------------------------------------------------------------------------------------------
 
@@ -165,12 +187,7 @@ def prose(docstring: str | None) -> str:
 def commands_page() -> str:
     """Every command with its help, as the program prints it."""
     made = [
-        "# Commands\n",
-        (
-            "Data goes to standard output, everything else to standard error. Exit codes: 0 good, 1 our bug, 2 usage or "
-            "configuration, 3 no clear gain, 4 budget reached or endpoint refused (the same command goes on), 130 stopped "
-            "by Ctrl-C (the same command goes on).\n"
-        ),
+        INTRO["commands"],
     ]
     top = click.Context(main, info_name="seedbed", max_content_width=100, terminal_width=100)
     for name in COMMANDS:
@@ -184,10 +201,7 @@ def commands_page() -> str:
 def recipe_page() -> str:
     """Every setting of a recipe and of a task."""
     made = [
-        (
-            "# Recipe\n\nA recipe is a YAML file. Paths in it are relative to its folder. A misspelt setting is an error, "
-            "and all errors are reported at once with their lines. `--set KEY=VALUE` replaces a setting for one command.\n"
-        ),
+        INTRO["recipe"],
         settings_table(recipe.Recipe),
         "\n## gold\n\n" + settings_table(recipe.GoldSettings),
         "\n## teacher\n\n" + settings_table(recipe.TeacherSettings),
@@ -219,11 +233,7 @@ def steps_page() -> str:
 def simulated_page() -> str:
     """The knobs of the embedded teacher and the worlds it lives in."""
     made = [
-        (
-            "# The simulated teacher\n\n`sim:WORLD` is a program that answers the same prompts as a language model, in a "
-            "world whose truth is known. It is a simulation: what it shows is whether a method works in that world, not "
-            "how good any language model is. Knobs stand in the address: `sim:reviews?fidelity=0.6&label_noise=0.1`.\n"
-        ),
+        INTRO["simulated"],
         settings_table(Knobs),
         "\n## Worlds\n\n| world | task | fields | labels | student |\n|---|---|---|---|---|",
     ]
@@ -245,10 +255,7 @@ def run_page() -> str:
         raise SystemExit(f"docs/result_keys.yaml and result.json name different keys: {strange}")
     made = [
         f"# A run\n\n{about[0]}\n\n```text\n{about[1]}\n```\n",
-        (
-            "Beside the run's directory lies `ledger.sqlite`: every request that was ever sent, its reply, its price. Runs "
-            "of one folder share it; whatever it holds is never paid for again.\n"
-        ),
+        INTRO["ledger"],
         "## result.json\n\nAn estimate is `{value, low, high, n, method}` with a 95 % interval; scores are shares.\n",
         "| key | type | meaning |\n|---|---|---|",
     ]

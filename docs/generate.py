@@ -70,8 +70,9 @@ SAID = {
 INTRO = {
     "commands": """# Commands
 
-Data goes to standard output, everything else to standard error. Exit codes: 0 good, 1 our bug, 2 usage or configuration,
-3 no clear gain, 4 budget reached or endpoint refused, 130 stopped by Ctrl-C; after 4 and 130 the same command goes on.
+Data goes to standard output, everything else to standard error. Exit codes: 0 good, 1 our bug, 2 usage or
+configuration, 3 no clear gain, 4 budget reached or endpoint refused, 130 stopped by Ctrl-C; after 4 and 130 the same
+command goes on.
 """,
     "recipe": """# Recipe
 
@@ -81,10 +82,10 @@ reported at once with their lines. `--set KEY=VALUE` replaces a setting for one 
     "simulated": """# The simulated teacher
 
 `sim:WORLD` is a program that answers the same prompts as a language model, in a world whose truth is known. It is a
-simulation: what it shows is whether a method works in that world, not how good any language model is. Knobs stand in the
-address: `sim:reviews?fidelity=0.6&label_noise=0.1`.
+simulation: what it shows is whether a method works in that world, not how good any language model is. Knobs stand in
+the address: `sim:reviews?fidelity=0.6&label_noise=0.1`.
 """,
-    "ledger": """Beside the run's directory lies `ledger.sqlite`: every request that was ever sent, its reply, its price.
+    "ledger": """Beside the run lies `ledger.sqlite`: every request that was ever sent, its reply, its price.
 Runs of one folder share it; whatever it holds is never paid for again.
 """,
 }

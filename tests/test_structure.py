@@ -47,8 +47,12 @@ def functions(path: Path) -> Iterator[Function]:
 
 
 def lines_of(function: Function) -> int:
-    assert function.end_lineno is not None
-    return function.end_lineno - function.lineno + 1
+    """Lines without the docstring: a limit that counted it would be met by saying less."""
+    first = function.body[0]
+    said = 0
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        said = (first.end_lineno or 0) - first.lineno + 1
+    return (function.end_lineno or 0) - function.lineno + 1 - said
 
 
 def where(path: Path, function: Function) -> str:

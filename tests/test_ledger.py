@@ -26,7 +26,7 @@ def ledger(tmp_path):
 def test_a_settled_answer_comes_back_as_it_was(ledger):
     one, two = intent("a"), intent("b")
     for each in (one, two):
-        ledger.intend("run", each)
+        ledger.intend("run", [each])
     ledger.settle(one.key, Reply("hé\n", 3, 4, 0.25, 1.5, "gpt"))
     ledger.settle(two.key, Failure("refused", "no", 3, 0, 0.1))
     found, used = ledger.lookup([one.key, two.key, "other"], "run")
@@ -38,10 +38,10 @@ def test_a_settled_answer_comes_back_as_it_was(ledger):
 def test_an_intent_that_was_never_settled_counts_at_its_worst(tmp_path):
     path = tmp_path / "ledger.sqlite"
     with Ledger.at(path) as before:
-        before.intend("run", intent("a"))
+        before.intend("run", [intent("a")])
     with Ledger.at(path) as after:
         assert (after.spend("run").in_doubt, after.spend("run").in_doubt_usd) == (1, 0.5)
-        after.intend("run", intent("a"))
+        after.intend("run", [intent("a")])
         after.settle(intent("a").key, Reply("x", 1, 1, 0.2))
         spend = after.spend("run")
     assert (spend.in_doubt, spend.in_doubt_usd, spend.paid_usd, spend.requests) == (1, 0.5, 0.2, 1)
@@ -55,20 +55,20 @@ def test_any_text_can_be_stored_and_an_ordinary_one_is_not_changed(text):
 
 
 def test_a_withdrawn_intent_leaves_nothing(ledger):
-    ledger.intend("run", intent("a"))
+    ledger.intend("run", [intent("a")])
     ledger.withdraw("run", intent("a").key)
     assert ledger.spend("run").requests == 0 and ledger.spend("run").in_doubt == 0
 
 
 def test_an_unknown_price_is_not_free(ledger):
-    ledger.intend("run", intent("a", usd=None))
+    ledger.intend("run", [intent("a", usd=None)])
     ledger.settle(intent("a").key, Reply("x"))
     spend = ledger.spend("run")
     assert spend.usd is None and spend.unknown_price == 1 and spend.tokens_at_most == 100
 
 
 def test_an_owned_answer_is_used_by_another_run_without_being_paid_for(ledger):
-    ledger.intend("first", intent("a"))
+    ledger.intend("first", [intent("a")])
     ledger.settle(intent("a").key, Reply("x", 1, 1, 0.2))
     ledger.use("second", [intent("a").key])
     ledger.use("second", [intent("a").key])
@@ -94,14 +94,14 @@ def test_a_full_disk_is_said_clearly(ledger):
     ledger._db.execute("PRAGMA max_page_count=30")
     with pytest.raises(BoundaryError, match="free disk space"):
         for i in range(2000):
-            ledger.intend("run", intent(f"{i} " + "x" * 500))
+            ledger.intend("run", [intent(f"{i} " + "x" * 500)])
 
 
 def _write(path, name, count):
     with Ledger.at(path) as ledger:
         for i in range(count):
             each = intent(f"{name} {i}")
-            ledger.intend(name, each)
+            ledger.intend(name, [each])
             ledger.settle(each.key, Reply("x", 1, 1, 0.001))
             ledger.flush()
 

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS requests (
     seconds REAL,
     asked_at REAL NOT NULL,
     owner TEXT NOT NULL DEFAULT ''  -- who is asking right now; '' when nobody is
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS uses (  -- who used a reply, paid for by them or not; one line however often a run restarts
     scope TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -52,7 +52,7 @@ CREATE INDEX IF NOT EXISTS paid_by ON requests (scope);
 _VERSION = 2
 _FINAL = ("reply", "refused", "truncated", "terminal")
 FLUSH_S = 0.01
-"""Replies are committed together with the next intent, or after so many seconds: what a kill can lose."""
+"""Replies are committed together with the next intents, or after so many seconds: what a kill can lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._dirty_since: float | None = None
+        self._settled: list[tuple[str | float | None, ...]] = []
+        self._is_closed = False
         self._owner = f"{_process(os.getpid())}/{uuid4().hex[:8]}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,17 +138,19 @@ class Ledger:
             ledger.close()
 
     def close(self) -> None:
-        """Commit and close. What is still being asked may be asked by others from now on."""
-        with self._locked(write=True):
-            self._db.execute("UPDATE requests SET owner = '' WHERE state = 'asked' AND owner = ?", (self._owner,))
-            self._commit()
-        self._db.close()
+        """Commit and close. What is still being asked may be asked by others from now on. Twice is no error."""
+        if not self._is_closed:
+            self._is_closed = True
+            with self._transaction():
+                self._db.execute("UPDATE requests SET owner = '' WHERE state = 'asked' AND owner = ?", (self._owner,))
+            self._db.close()
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def lookup(self, keys: Sequence[str], scope: str) -> tuple[dict[str, Reply | Failure], set[str]]:
         """Answers that are owned, and which of the keys this scope has used before. One query each, for any number."""
         wanted = json.dumps(list(keys))
+        self.flush()
         with self._locked():
             found = self._db.execute(
                 "SELECT key, state, text, tokens_in, tokens_out, usd, seconds, returned_model FROM requests"
@@ -161,6 +164,7 @@ class Ledger:
 
     def spend(self, scope: str) -> Spend:
         """What a scope used and paid so far."""
+        self.flush()
         with self._locked():
             used = self._db.execute(
                 "SELECT count(*), total(r.scope = u.scope), total(r.tokens_in), total(r.tokens_out),"
@@ -193,119 +197,119 @@ class Ledger:
 
     def use(self, scope: str, keys: Sequence[str]) -> None:
         """Note that a scope used answers that were already owned."""
-        with self._locked(write=True):
+        with self._transaction():
             self._db.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?)", [(scope, key) for key in keys])
 
-    def intend(self, scope: str, intent: Intent) -> bool:
-        """Note, durably, that a request is about to be sent; commits what was settled before along with it.
+    def intend(self, scope: str, intents: Sequence[Intent]) -> set[str]:
+        """Note, durably, that requests are about to be sent; what was settled before is committed along with it.
 
         Returns:
-            False, and nothing is noted, where the answer is owned by now or another process is asking for it: look it
-            up again in a while. A process that died asks for nothing, so what it left may be asked again.
+            Keys of those that may be sent. The others are answered by now, or another process is asking for them: look
+            them up again in a while. A process that died asks for nothing, so what it left may be asked again.
         """
-        request = intent.request
-        plain = {
-            "messages": [list(message) for message in request.messages],
-            "draw": request.draw,
-            "rng_seed": request.rng_seed,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "max_tokens": request.max_tokens,
-        }
-        values = (
-            intent.key,
-            scope,
-            request.slots.get("verb", ""),
-            intent.address,
-            storable(json.dumps(plain, ensure_ascii=False)),
-            intent.usd,
-            intent.tokens,
-            time.time(),
-            self._owner,
-        )
-        with self._locked(write=True):
-            found = self._db.execute("SELECT state, owner FROM requests WHERE key = ?", (intent.key,)).fetchone()
-            if found is not None and (found[0] in _FINAL or (found[0] == "asked" and self._is_asking(found[1]))):
-                self._commit()
-                return False
+        wanted = json.dumps([intent.key for intent in intents])
+        query = "SELECT key, state, owner FROM requests WHERE key IN (SELECT value FROM json_each(?))"
+        with self._transaction():
+            taken = {
+                key
+                for key, state, owner in self._db.execute(query, (wanted,))
+                if state in _FINAL or (state == "asked" and _is_running(owner))
+            }
+            mine = [intent for intent in intents if intent.key not in taken]
             # An intent that was never settled may have been billed: its worst case stays on the books.
-            self._db.execute(
+            self._db.executemany(
                 "INSERT INTO requests (key, scope, verb, model, request, state, worst_usd, worst_tokens, lost,"
                 " lost_usd, asked_at, owner) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, 0, 0, ?, ?)"
                 " ON CONFLICT (key) DO UPDATE SET lost = lost + (state = 'asked'),"
                 " lost_usd = lost_usd + coalesce(CASE WHEN state = 'asked' THEN worst_usd ELSE usd END, 0),"
                 " scope = excluded.scope, state = 'asked', worst_usd = excluded.worst_usd, usd = NULL,"
                 " asked_at = excluded.asked_at, owner = excluded.owner",
-                values,
+                [self._row(scope, intent) for intent in mine],
             )
-            self._db.execute("INSERT OR IGNORE INTO uses VALUES (?, ?)", (scope, intent.key))
-            self._commit()
-            return True
+            self._db.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?)", [(scope, each.key) for each in mine])
+        return {intent.key for intent in mine}
 
     def settle(self, key: str, answer: Reply | Failure) -> None:
-        """Store the answer to an intent; durable with the next commit, at the latest after `FLUSH_S` and a flush."""
+        """Store the answer to an intent; durable with the next write or `flush`, so that many share one commit."""
         state = "reply" if isinstance(answer, Reply) else answer.kind
         text = answer.text if isinstance(answer, Reply) else answer.message
         model = answer.model if isinstance(answer, Reply) else None
-        values = (state, text, model, answer.tokens_in, answer.tokens_out, answer.usd, answer.seconds, key)
-        with self._locked(write=True):
-            self._db.execute(
-                "UPDATE requests SET state = ?, text = ?, returned_model = ?, tokens_in = ?, tokens_out = ?, usd = ?,"
-                " seconds = ? WHERE key = ?",
-                values,
+        with self._lock:
+            self._settled.append(
+                (state, text, model, answer.tokens_in, answer.tokens_out, answer.usd, answer.seconds, key)
             )
-            if self._dirty_since and time.monotonic() - self._dirty_since > FLUSH_S:
-                self._commit()
 
     def withdraw(self, scope: str, key: str) -> None:
         """Take an intent back that was refused before it could cost anything."""
-        with self._locked(write=True):
+        with self._transaction():
             self._db.execute("DELETE FROM requests WHERE key = ? AND state = 'asked' AND lost = 0", (key,))
             self._db.execute("DELETE FROM uses WHERE scope = ? AND key = ?", (scope, key))
-            self._commit()
 
     def abandon(self, key: str) -> None:
         """Say that nobody waits for the answer any more; the intent stays on the books, since it may be billed."""
-        with self._locked(write=True):
+        with self._transaction():
             self._db.execute("UPDATE requests SET owner = '' WHERE key = ? AND owner = ?", (key, self._owner))
-            self._commit()
-
-    def _is_asking(self, owner: str) -> bool:
-        process = owner.partition("/")[0]
-        return bool(process) and process == _process(int(process.partition(":")[0]))
 
     def flush(self) -> None:
         """Commit what was settled."""
-        with self._locked():
-            self._commit()
+        if self._settled:
+            with self._transaction():
+                pass
+
+    def _row(self, scope: str, intent: Intent) -> tuple[str | float | None, ...]:
+        request = intent.request
+        plain = {
+            "messages": request.messages,
+            "draw": request.draw,
+            "rng_seed": request.rng_seed,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "max_tokens": request.max_tokens,
+        }
+        text = storable(json.dumps(plain, ensure_ascii=False))
+        verb, now = request.slots.get("verb", ""), time.time()
+        return (intent.key, scope, verb, intent.address, text, intent.usd, intent.tokens, now, self._owner)
 
     @contextmanager
-    def _locked(self, *, write: bool = False) -> Iterator[None]:
+    def _transaction(self) -> Iterator[None]:
+        """One short write, together with everything settled since the last; whole or not at all."""
+        with self._locked():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany(
+                    "UPDATE requests SET state = ?, text = ?, returned_model = ?, tokens_in = ?, tokens_out = ?,"
+                    " usd = ?, seconds = ? WHERE key = ?",
+                    self._settled,
+                )
+                yield
+                self._db.execute("COMMIT")
+            finally:
+                # SQLite rolls back by itself on a full disk; elsewhere it leaves that to us.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+            self._settled.clear()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         with self._lock:
             try:
-                if write and self._dirty_since is None:
-                    self._db.execute("BEGIN IMMEDIATE")
-                    self._dirty_since = time.monotonic()
                 yield
             except sqlite3.Error as error:
-                if not self._db.in_transaction:
-                    # SQLite rolled back by itself (a full disk): there is nothing left to commit.
-                    self._dirty_since = None
                 raise BoundaryError(
                     "the ledger cannot be written or read",
                     f"{self.path}: {error}",
                     "free disk space or check the file; the same command goes on",
                 ) from error
 
-    def _commit(self) -> None:
-        if self._dirty_since is not None:
-            self._db.execute("COMMIT")
-            self._dirty_since = None
-
 
 def storable(text: str) -> str:
     """A text that any database and file takes: NUL and lone surrogates become U+FFFD, everything else stays."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def _is_running(owner: str) -> bool:
+    process = owner.partition("/")[0]
+    return bool(process) and process == _process(int(process.partition(":")[0]))
 
 
 def _process(pid: int) -> str:

@@ -29,11 +29,11 @@ def test_an_answer_recorded_by_somebody_else_meanwhile_is_used_and_kept(tmp_path
         request = ask("a")
         intent = Intent("key", request, "somewhere", 0.5, 10)
         assert mine.lookup(["key"], "mine")[0] == {}
-        assert theirs.intend("theirs", intent)
-        assert not mine.intend("mine", intent), "they are asking it right now"
+        assert theirs.intend("theirs", [intent])
+        assert not mine.intend("mine", [intent]), "they are asking it right now"
         theirs.settle("key", Reply("paid", 1, 1, 0.25))
         theirs.flush()
-        assert not mine.intend("mine", intent), "it is answered"
+        assert not mine.intend("mine", [intent]), "it is answered"
         assert mine.lookup(["key"], "mine")[0]["key"].text == "paid"
         assert mine.spend("theirs").paid_usd == 0.25
 
@@ -42,8 +42,8 @@ def test_a_request_whose_asker_gave_up_may_be_asked_by_another(tmp_path):
     intent = Intent("key", ask("a"), "somewhere", 0.5, 10)
     with Ledger.at(tmp_path / "l.sqlite") as mine:
         with Ledger.at(tmp_path / "l.sqlite") as theirs:
-            assert theirs.intend("theirs", intent)
-        assert mine.intend("mine", intent)
+            assert theirs.intend("theirs", [intent])
+        assert mine.intend("mine", [intent])
 
 
 def _generate(path, address, name, count, queue):
@@ -72,7 +72,7 @@ def test_two_processes_that_ask_the_same_pay_once(tmp_path):
 
 def _intend_and_wait(path, is_ready):
     with Ledger.at(path) as ledger:
-        ledger.intend("theirs", Intent("key", ask("a"), "somewhere", 0.5, 10))
+        ledger.intend("theirs", [Intent("key", ask("a"), "somewhere", 0.5, 10)])
         is_ready.set()
         time.sleep(60)
 
@@ -89,7 +89,9 @@ def test_an_intent_of_a_process_belongs_to_it_until_it_is_gone(tmp_path, is_kill
             if is_killed:
                 os.kill(worker.pid, signal.SIGKILL)
                 worker.join(10)
-            assert ledger.intend("mine", Intent("key", ask("a"), "somewhere", 0.5, 10)) == is_killed
+            assert ledger.intend("mine", [Intent("key", ask("a"), "somewhere", 0.5, 10)]) == (
+                {"key"} if is_killed else set()
+            )
     finally:
         worker.kill()
         worker.join(10)

@@ -41,6 +41,10 @@ class Channel:
         """Called once, inside the running loop."""
         self._loop, self._space = asyncio.get_running_loop(), asyncio.Event()
 
+    def is_full(self, number: int) -> bool:
+        """True when answer `number` must wait for the caller to take some."""
+        return number - self._taken >= self._room
+
     async def wait_for_room(self, number: int) -> None:
         """Return once answer `number` may be asked for.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 from seedbed.budget import Budget, Worst
@@ -76,11 +77,11 @@ class Window:
             error = caught
         channel.end(error)
 
-    def worst(self, request: Request) -> Worst:
+    def worst(self, request: Request, *, is_new: bool = True) -> Worst:
         """What a request can cost at most: no tokeniser makes more tokens of a text than it has bytes."""
         tokens_in = sum(len(text.encode("utf-8", "surrogatepass")) + PER_MESSAGE for _, text in request.messages)
         usd = None if self.price is None else self.price.usd(tokens_in, request.max_tokens)
-        return Worst(usd, tokens_in + request.max_tokens)
+        return Worst(usd, tokens_in + request.max_tokens, is_new)
 
     def finished(self, answer: Reply | Failure | Retryable) -> Answer:
         """The answer as the ledger keeps it and the caller sees it, so that a replay gives the same bytes."""
@@ -99,6 +100,16 @@ class Window:
         return answer
 
 
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A request whose worst case is reserved."""
+
+    number: int
+    request: Request
+    key: str
+    worst: Worst
+
+
 class _Flow:
     """One call of `generate`, inside its loop."""
 
@@ -107,6 +118,7 @@ class _Flow:
         self._ledger, self._budget = window.ledger, window.budget
         self._scope = self._budget.scope if self._budget else ""
         self._flying: dict[str, asyncio.Task[None]] = {}
+        self._ready: list[_Flight] = []
         self._landed = asyncio.Event()
 
     async def run(self, requests: Iterator[Request]) -> None:
@@ -117,9 +129,11 @@ class _Flow:
         try:
             while chunk := list(islice(requests, CHUNK)):
                 number = await self._chunk(chunk, number)
+            self._launch()
             while self._flying:
                 await self._one_lands()
         finally:
+            self._release([flight.worst for flight in self._ready])
             await self._land()
             flusher.cancel()
             if self._ledger:
@@ -128,6 +142,7 @@ class _Flow:
             self._channel.leave()
 
     async def _chunk(self, chunk: list[Request], number: int) -> int:
+        self._launch()
         keys = [request.key(self._window.address) for request in chunk]
         known, used = self._ledger.lookup(keys, self._scope) if self._ledger else ({}, set())
         owned: list[str] = []
@@ -135,6 +150,8 @@ class _Flow:
         seen: set[str] = set(self._flying)
         try:
             for request, key in zip(chunk, keys, strict=True):
+                if self._channel.is_full(number):
+                    self._launch()
                 await self._channel.wait_for_room(number)
                 if key in seen and self._ledger:
                     # Asked for twice: the second waits for the first and uses its answer.
@@ -142,7 +159,9 @@ class _Flow:
                     known |= self._ledger.lookup([key], self._scope)[0]
                 is_new = key not in used and key not in seen
                 seen.add(key)
-                if answer := known.get(key) or await self._ask(number, request, key, is_new=is_new):
+                if (answer := known.get(key)) is None:
+                    await self._plan(number, request, key, is_new=is_new)
+                else:
                     if is_new:
                         await self._reserve(Worst(0.0, (answer.tokens_in or 0) + (answer.tokens_out or 0)))
                         owned.append(key)
@@ -153,53 +172,81 @@ class _Flow:
                 self._ledger.use(self._scope, owned)
         return number
 
-    async def _ask(self, number: int, request: Request, key: str, *, is_new: bool) -> Answer | None:
-        """Send a request on its way; or return its answer, where another process had it or just asked for it."""
-        while len(self._flying) >= self._window.concurrency:
+    async def _plan(self, number: int, request: Request, key: str, *, is_new: bool) -> None:
+        """Make a request ready to be sent, as soon as there is a slot and the budget has room."""
+        while len(self._flying) + len(self._ready) >= self._window.concurrency:
             await self._one_lands()
-        worst = replace(self._window.worst(request), is_new=is_new)
+        worst = self._window.worst(request, is_new=is_new)
         await self._reserve(worst)
-        intent = Intent(key, request, self._window.address, worst.usd, worst.tokens)
-        while self._ledger and not self._ledger.intend(self._scope, intent):
-            if answer := self._ledger.lookup([key], self._scope)[0].get(key):
-                if self._budget:
-                    self._budget.release(worst)
-                return answer
-            await asyncio.sleep(ANOTHER_ASKS_S)
-            await self._channel.wait_for_room(number)
-        name = key if self._ledger else f"{key}-{number}"
-        task = asyncio.create_task(self._send(number, request, key, worst))
-        self._flying[name] = task
-        task.add_done_callback(lambda done: self._done(name, done))
-        return None
+        self._ready.append(_Flight(number, request, key, worst))
+
+    def _launch(self) -> None:
+        """Send what is ready. Called before every wait, so that the requests of one moment share one commit."""
+        flights, self._ready = self._ready, []
+        if not flights:
+            return
+        mine = self._intend(flights)
+        for flight in flights:
+            sending = self._send(flight) if mine is None or flight.key in mine else self._wait_for_another(flight)
+            name = flight.key if self._ledger else f"{flight.key}-{flight.number}"
+            task = self._flying[name] = asyncio.create_task(sending)
+            task.add_done_callback(partial(self._done, name))
+
+    def _intend(self, flights: Sequence[_Flight]) -> set[str] | None:
+        """Keys that may be sent; None, which is all of them, without a ledger."""
+        if self._ledger is None:
+            return None
+        address = self._window.address
+        return self._ledger.intend(
+            self._scope,
+            [Intent(each.key, each.request, address, each.worst.usd, each.worst.tokens) for each in flights],
+        )
 
     async def _reserve(self, worst: Worst) -> None:
         """Wait until the worst case fits; only when nothing is left to settle is it too much."""
         while self._budget is not None and not self._budget.try_reserve(worst):
-            if not self._flying:
+            if not self._flying and not self._ready:
                 raise self._budget.exceeded(worst)
             await self._one_lands()
 
-    async def _send(self, number: int, request: Request, key: str, worst: Worst) -> None:
+    def _release(self, reserved: Iterable[Worst]) -> None:
+        for worst in reserved if self._budget else ():
+            assert self._budget is not None
+            self._budget.release(worst)
+
+    async def _send(self, flight: _Flight) -> None:
         try:
-            answer = self._window.finished(await self._window.wire.send(request))
+            answer = self._window.finished(await self._window.wire.send(flight.request))
         except EndpointRefused:
             if self._ledger:
-                self._ledger.withdraw(self._scope, key)
-            if self._budget:
-                self._budget.release(worst)
+                self._ledger.withdraw(self._scope, flight.key)
+            self._release([flight.worst])
             raise
         except BaseException:  # also a cancellation: whoever comes next must not wait for this one
             if self._ledger:
-                self._ledger.abandon(key)
+                self._ledger.abandon(flight.key)
             raise
         if self._ledger:
-            self._ledger.settle(key, answer)
+            self._ledger.settle(flight.key, answer)
+        self._land_one(flight, answer, usd=answer.usd)
+
+    async def _wait_for_another(self, flight: _Flight) -> None:
+        """Use the answer that another process has or waits for; send the request when that process is gone."""
+        assert self._ledger is not None
+        while not self._intend([flight]):
+            if found := self._ledger.lookup([flight.key], self._scope)[0].get(flight.key):
+                self._ledger.use(self._scope, [flight.key])
+                self._land_one(flight, found, usd=0.0)
+                return
+            await asyncio.sleep(ANOTHER_ASKS_S)
+        await self._send(flight)
+
+    def _land_one(self, flight: _Flight, answer: Answer, *, usd: float | None) -> None:
         if self._budget:
             known = answer.tokens_in is not None and answer.tokens_out is not None
             tokens = (answer.tokens_in or 0) + (answer.tokens_out or 0) if known else None
-            self._budget.settle(worst, usd=answer.usd, tokens=tokens)
-        self._channel.put(number, answer)
+            self._budget.settle(flight.worst, usd=usd, tokens=tokens)
+        self._channel.put(flight.number, answer)
 
     def _done(self, name: str, task: asyncio.Task[None]) -> None:
         del self._flying[name]
@@ -209,12 +256,14 @@ class _Flow:
 
     async def _one_lands(self) -> None:
         """Return once one more request was settled, or raise what stopped one."""
+        self._launch()
         self._landed.clear()
         await self._landed.wait()
         if self._channel.failure is not None:
             raise self._channel.failure
 
     async def _has_landed(self, key: str) -> None:
+        self._launch()
         while key in self._flying:
             await self._one_lands()
 

@@ -169,10 +169,14 @@ def _caveats_section(found: Found) -> Section:
     rows, gains = several(gold["test"], "test row"), several(intervals, "gain")
     said = [
         _what_intervals_cover(seeds),
-        f"All numbers are about {rows} from {gold['source']}, the same for every method and seed; "
-        + "other data may rank the methods differently.",
-        f"There are {gains} on this page. At 95 %, about one in twenty such intervals misses the truth, "
-        + "so a single barely clear gain among many is weak evidence.",
+        (
+            f"All numbers are about {rows} from {gold['source']}, the same for every method and seed; "
+            "other data may rank the methods differently."
+        ),
+        (
+            f"There are {gains} on this page. At 95 %, about one in twenty such intervals misses the truth, "
+            "so a single barely clear gain among many is weak evidence."
+        ),
         "The budget is equal in requests. Prompts differ in length, so prices differ a little; the table has both.",
     ]
     if missing:

@@ -87,7 +87,7 @@ def table(
     heads = [tag("th", cell, scope="col", class_="left" if at in left else None) for at, cell in enumerate(head)]
     made = tag(
         "table",
-        tag("caption", caption),
+        tag("caption", tag("span", caption)),
         tag("thead", tag("tr", heads)),
         tag("tbody", [_line(one, left) for one in lines]),
         tag("tfoot", _line(last, left)) if last else None,

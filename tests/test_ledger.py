@@ -93,8 +93,8 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path):
 def test_a_full_disk_is_said_clearly(ledger):
     ledger._db.execute("PRAGMA max_page_count=30")
     with pytest.raises(BoundaryError, match="free disk space"):
-        for i in range(2000):
-            ledger.intend("run", [intent(f"{i} " + "x" * 500)])
+        ledger.intend("run", [intent(f"{i} " + "x" * 500) for i in range(2000)])
+    assert ledger.spend("run").requests == 0, "a write that does not fit leaves nothing behind"
 
 
 def _write(path, name, count):

@@ -86,7 +86,7 @@ class Spend:
     unknown_price: int
     """Requests whose price is unknown."""
     in_doubt: int
-    """Times a process ended before the answer was recorded."""
+    """Times an answer was lost on its way or a process ended before it was recorded, and it may be billed all the same."""
     in_doubt_usd: float
     """What those can have cost at most."""
 
@@ -237,6 +237,14 @@ class Ledger:
         with self._lock:
             self._settled.append(
                 (state, text, model, answer.tokens_in, answer.tokens_out, answer.usd, answer.seconds, key)
+            )
+
+    def lose(self, key: str) -> None:
+        """Note that a try ended without its answer although it may be billed."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE requests SET lost = lost + 1, lost_usd = lost_usd + coalesce(worst_usd, 0) WHERE key = ?",
+                (key,),
             )
 
     def withdraw(self, scope: str, key: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from tests.models.scripted import ask
@@ -238,3 +239,33 @@ def test_a_budget_in_usd_holds_against_a_real_server_and_the_run_goes_on_with_a_
         assert 0 < billed <= 5.0 and first == [str(i) for i in range(len(first))]
         second = run(1000.0)
     assert len(second) == 60 and set(server.answered.values()) == {1}
+
+
+def test_a_cap_in_usd_holds_when_answers_are_billed_and_lost(tmp_path):
+    """Half of the prompts are billed once without their answer arriving; each try costs almost its worst case."""
+    settings = Endpoint(concurrency=32, timeout_s=0.3, usd_per_million_in=1.0, usd_per_million_out=1e6)
+    cap, billed = 900.0, Counter()
+
+    def script(prompt, times, _body):
+        billed[prompt] += 1
+        whole = said(prompt, tokens_in=1, tokens_out=20)
+        if int(prompt) % 2 and times == 0:
+            return replace(whole, ending="hung_up" if int(prompt) % 3 else "cut", headers={"Retry-After": "0"})
+        return whole
+
+    with scripted_server(script) as server, Ledger.at(tmp_path / "l.sqlite") as ledger:
+        budget = Budget(ledger, "run", usd=cap)
+        with pytest.raises(BudgetExceeded):
+            list(ask_all(server, 100, ledger, settings, budget))
+        spend = budget.spend()
+    assert 0.8 * cap < billed.total() * 20.0 <= cap
+    assert spend.in_doubt > 10 and spend.paid_usd + spend.in_doubt_usd <= cap
+
+
+def test_an_answer_that_is_lost_every_time_ends_as_a_failure_that_a_later_run_asks_again(tmp_path):
+    with scripted_server(lambda *_: Answer(ending="hung_up")) as server, Ledger.at(tmp_path / "l.sqlite") as ledger:
+        found = list(ask_all(server, 1, ledger, Endpoint(attempts=2)))
+        assert [answer.kind for answer in found] == ["exhausted"] and server.asked["0"] == 2
+        server.script = lambda prompt, _times, _body: said(prompt)
+        assert [reply.text for reply in ask_all(server, 1, ledger)] == ["0"]
+        assert ledger.spend("").in_doubt == 2

@@ -62,7 +62,8 @@ def test_with_every_fault_at_once_each_row_has_one_answer_in_order_that_was_paid
     assert set(server.answered.values()) == {1} and len(server.answered) == COUNT - len(poisoned)
     assert asked > COUNT + 20, "there were faults to survive"
     assert server.requests.total() == asked and all(answer.is_cached for answer in again)
-    assert (spent.requests, spent.sent, spent.in_doubt) == (COUNT, COUNT, 0)
+    assert (spent.requests, spent.sent) == (COUNT, COUNT)
+    assert 0 < spent.in_doubt < asked - COUNT, "a lost answer may be billed, a 429 or a 500 is not"
 
 
 def test_an_empty_account_pauses_the_run_and_what_was_answered_is_kept(tmp_path: Path) -> None:

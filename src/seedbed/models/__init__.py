@@ -41,7 +41,7 @@ def open_model(
 
         wire = Retry(Throttle(wire, settings.concurrency), settings.attempts)
         # A request that waits for its next try holds no slot of the throttle, so more than `concurrency` may be open.
-        return Window(wire, 2 * settings.concurrency, ledger, budget, price)
+        return Window(wire, 2 * settings.concurrency, ledger, budget, price, tries=min(3, settings.attempts))
     return Window(wire, settings.concurrency, ledger, budget, price)
 
 

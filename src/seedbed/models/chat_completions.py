@@ -185,7 +185,8 @@ def _read_success(found: Any) -> Reply | Failure | Retryable:
         return Failure("refused", _clean(refusal), *tokens)
     text = _content(message.get("content"))
     if text is None:
-        return Retryable(f"unreadable answer: {_why_unreadable(found, choice)}")
+        seen = f"unreadable answer: {_why_unreadable(found, choice)}"
+        return Retryable(seen, may_be_billed=True, is_unreadable=True)
     model = answer.get("model")
     return Reply(text, *tokens, model=_clean(model, 200) if isinstance(model, str) else "")
 

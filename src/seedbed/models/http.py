@@ -86,10 +86,10 @@ def find_key(address: str, settings: Endpoint) -> Secret | None:
     Raises:
         ConfigError: An `openai:` address and an empty variable, or a key that no header can hold.
     """
-    is_asked_for = address.startswith("openai:") or "api_key_env" in settings.model_fields_set
+    is_asked_for = address.startswith("openai:") or settings.api_key_env is not None
     if not is_asked_for:
         return None
-    name = settings.api_key_env
+    name = settings.api_key_env or "OPENAI_API_KEY"
     value = os.environ.get(name, "").strip()
     if not value and address.startswith("openai:"):
         raise ConfigError(
@@ -136,10 +136,11 @@ class Http:
         try:
             answer = await self._post(content)
         except TimeoutError:
-            return Retryable(f"no answer within {self._timeout.total:g} s")
+            return Retryable(f"no answer within {self._timeout.total:g} s", may_be_billed=True)
         except (aiohttp.ClientError, OSError) as error:
             # Only the type: the text of a client error may quote headers.
-            return Retryable(f"the connection failed ({type(error).__name__})")
+            was_sent = not isinstance(error, aiohttp.ClientConnectorError)
+            return Retryable(f"the connection failed ({type(error).__name__})", may_be_billed=was_sent)
         if isinstance(answer, Retryable):
             return answer
         return replace(answer, seconds=time.monotonic() - start)

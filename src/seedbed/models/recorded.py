@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
 from seedbed.errors import ConfigError, DataError
+from seedbed.fingerprint import fingerprint
 from seedbed.request import Failure, Reply, Request
 from seedbed.rows import read_table
 
@@ -30,11 +32,12 @@ class Recorded:
     """
 
     def __init__(self, address: str) -> None:
-        self.address = address
         scheme, _, source = address.partition(":")
         if scheme != "recorded" or not source:
             raise ConfigError("no such file of recorded replies", address, "use recorded:FILE.parquet or .jsonl")
         table = read_table(source)
+        # Named after its content: when the file changes, what the ledger owns of the old one is not its reply.
+        self.address = f"recorded:{Path(source).name}@{fingerprint([table.columns, *map(list, table.rows())])}"
         self._columns = [name for name in table.columns if name not in _NOT_ASKED_FOR]
         if "reply" not in table.columns or not self._columns:
             fix = "one column `reply`, and at least one named after a slot of the prompt, such as label"

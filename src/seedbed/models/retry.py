@@ -16,7 +16,7 @@ _LONGEST_ASKED_S = 300.0
 
 
 class Retry:
-    """A wire that never answers `Retryable`: it asks again, and in the end says what kept going wrong.
+    """A wire that asks again after a passing fault, and in the end says what kept going wrong.
 
     Waits are drawn from 0 to a bound that doubles ("full jitter"), so that requests which failed together do not come
     back together. A wait named by the server is kept exactly: coming earlier only earns the next refusal.
@@ -49,11 +49,12 @@ class Retry:
         """The address of the wire below."""
         return self.wire.address
 
-    async def send(self, request: Request) -> Reply | Failure:
+    async def send(self, request: Request) -> Reply | Failure | Retryable:
         """Put one question until it is answered or `attempts` tries are used up.
 
         Returns:
-            The answer, or a `Failure` of kind `exhausted` with the last fault and the number of tries.
+            The answer, or a `Failure` of kind `exhausted` with the last fault and the number of tries. `Retryable`,
+            after the wait, only for a fault that may have been billed: whoever keeps the books decides on another try.
         """
         tries = 0
         while True:
@@ -61,9 +62,11 @@ class Retry:
             if not isinstance(answer, Retryable):
                 return answer
             tries += 1
-            if tries >= self.attempts:
+            if tries >= self.attempts and not answer.may_be_billed:
                 return Failure("exhausted", f"{answer.message} (tried {tries} times)")
             await self._sleep(self._wait_s(tries, answer))
+            if answer.may_be_billed:
+                return answer
 
     async def close(self) -> None:
         """Close the wire below."""

@@ -15,7 +15,7 @@ from seedbed.ledger import FLUSH_S, Intent, Ledger, storable
 from seedbed.models.channel import Channel, Closed
 from seedbed.models.prices import Price
 from seedbed.models.wire import Retryable, Wire
-from seedbed.request import Failure, Reply, Request
+from seedbed.request import Failure, FailureKind, Reply, Request
 
 Answer = Reply | Failure
 CHUNK = 256
@@ -37,12 +37,20 @@ class Window:
         ledger: Owns and keeps every answer; without one answers are not kept.
         budget: Caps, and the scope that uses are booked on; needs a ledger.
         price: Of the wire's tokens, where the wire does not say what an answer cost.
+        tries: How often a request may be sent when each answer was lost although it may be billed, at least 1.
     """
 
     def __init__(
-        self, wire: Wire, concurrency: int, ledger: Ledger | None, budget: Budget | None, price: Price | None
+        self,
+        wire: Wire,
+        concurrency: int,
+        ledger: Ledger | None,
+        budget: Budget | None,
+        price: Price | None,
+        *,
+        tries: int = 3,
     ) -> None:
-        self.wire, self.concurrency, self.price = wire, concurrency, price
+        self.wire, self.concurrency, self.price, self.tries = wire, concurrency, price, tries
         self.ledger, self.budget = ledger, budget
 
     @property
@@ -83,10 +91,8 @@ class Window:
         usd = None if self.price is None else self.price.usd(tokens_in, request.max_tokens)
         return Worst(usd, tokens_in + request.max_tokens, is_new)
 
-    def finished(self, answer: Reply | Failure | Retryable) -> Answer:
+    def finished(self, answer: Answer) -> Answer:
         """The answer as the ledger keeps it and the caller sees it, so that a replay gives the same bytes."""
-        if isinstance(answer, Retryable):
-            return Failure("exhausted", storable(answer.message), 0, 0, 0.0)
         if isinstance(answer, Reply):
             return self._priced(replace(answer, text=storable(answer.text), model=storable(answer.model)))
         return self._priced(replace(answer, message=storable(answer.message)))
@@ -216,7 +222,7 @@ class _Flow:
 
     async def _send(self, flight: _Flight) -> None:
         try:
-            answer = self._window.finished(await self._window.wire.send(flight.request))
+            answer, reserved = await self._answer(flight)
         except EndpointRefused:
             if self._ledger:
                 self._ledger.withdraw(self._scope, flight.key)
@@ -228,7 +234,24 @@ class _Flow:
             raise
         if self._ledger:
             self._ledger.settle(flight.key, answer)
-        self._land_one(flight, answer, usd=answer.usd)
+        self._land_one(replace(flight, worst=reserved), answer, usd=answer.usd)
+
+    async def _answer(self, flight: _Flight) -> tuple[Answer, Worst]:
+        """The answer, and what is still reserved for it. A try that may have been billed stays spent at its worst, and
+        room for another one is reserved before it is asked again."""
+        again, lost = replace(flight.worst, is_new=False), 0
+        while isinstance(answer := await self._window.wire.send(flight.request), Retryable):
+            lost += 1
+            if self._ledger:
+                self._ledger.lose(flight.key)
+            why = f"{answer.message} (lost {lost} times)"
+            if lost < self._window.tries:
+                if self._budget is None or self._budget.try_reserve(again):
+                    continue
+                why += "; the budget has no room for another try"
+            kind: FailureKind = "terminal" if answer.is_unreadable and lost == self._window.tries else "exhausted"
+            return self._window.finished(Failure(kind, why)), Worst(0.0, 0, is_new=False)
+        return self._window.finished(answer), flight.worst
 
     async def _wait_for_another(self, flight: _Flight) -> None:
         """Use the answer that another process has or waits for; send the request when that process is gone."""

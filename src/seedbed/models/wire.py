@@ -19,6 +19,11 @@ class Retryable:
     """What the server asked for, in seconds; None when it named no time."""
     is_rate_limit: bool = False
     """The server said "too fast"; the throttle counts these."""
+    may_be_billed: bool = False
+    """The model may have answered all the same (a timeout, a lost connection, an unreadable answer). The retry layer
+    waits and hands these up, because another try may cost once more and the budget must agree first."""
+    is_unreadable: bool = False
+    """An answer came and made no sense. If it keeps doing so, the request is given up for good."""
 
 
 class Wire(Protocol):
@@ -49,8 +54,9 @@ class Endpoint(BaseModel):
 
     base_url: str | None = None
     """For `openai:` addresses; None means OPENAI_BASE_URL, then OpenAI itself."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the key; the key itself is never written anywhere."""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; the key itself is never written anywhere. None means
+    OPENAI_API_KEY for `openai:` addresses and no key for every other one, so that no server gets another's key."""
     concurrency: int = Field(16, ge=1)
     """Most requests in flight at once."""
     timeout_s: float = Field(120, gt=0)

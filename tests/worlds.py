@@ -74,7 +74,7 @@ def small_recipe(**changes: Any) -> Recipe:
             {"verb": "synthesise", "requests": 120, "reasons": 4},
             {"verb": "train"},
             {"verb": "repeat", "rounds": 2, "steps": [{"verb": "extrapolate", "requests": 40}, {"verb": "train"}]},
-            {"verb": "evaluate"},
+            {"verb": "evaluate", "shift": False},
         ],
     }
     return Recipe.model_validate({**plain, **changes})

@@ -1,11 +1,11 @@
 """Drafts become requests and rows; nothing asked for is lost."""
 
 import pytest
+from tests.worlds import SENTIMENT
 
 from seedbed.request import Failure, Reply
 from seedbed.rows import account
 from seedbed.synthesis.drafts import LONGEST, Draft, Sampling, requests, rows
-from tests.worlds import SENTIMENT
 
 DRAFT = Draft("seed", {"label": "positive", "meaning": "m", "reasons": ""}, {"label": "positive"})
 

@@ -5,11 +5,11 @@ from collections import Counter
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.worlds import PAIRS, READING, SENTIMENT
 
 from seedbed.randomness import stream
 from seedbed.synthesis import extrapolation
 from seedbed.synthesis.drafts import Sampling, requests
-from tests.worlds import PAIRS, READING, SENTIMENT
 
 
 @given(st.integers(0, 12), st.integers(0, 60))

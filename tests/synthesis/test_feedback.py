@@ -2,10 +2,10 @@
 
 import numpy as np
 import polars as pl
+from tests.worlds import SENTIMENT
 
 from seedbed.randomness import stream
 from seedbed.synthesis import feedback
-from tests.worlds import SENTIMENT
 
 
 def noisy_rows(n=400, wrong=0.2):

@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.worlds import PAIRS, SENTIMENT
 
 from seedbed.errors import ConfigError
 from seedbed.synthesis.drafts import Draft, Sampling, requests
 from seedbed.synthesis.prompts import check_prompts, fenced, render
-from tests.worlds import PAIRS, SENTIMENT
 
 
 @given(st.text())

@@ -5,11 +5,11 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.worlds import PAIRS, READING, SENTIMENT
 
 from seedbed.errors import DataError
 from seedbed.randomness import stream
 from seedbed.synthesis import seeds
-from tests.worlds import PAIRS, READING, SENTIMENT
 
 
 @given(st.integers(0, 40), st.integers(0, 20))

@@ -55,7 +55,7 @@ class Evaluate(Step):
         else:
             f1 = bootstrap(final["score"].to_numpy(), clusters=final["cluster"].to_list(), rng_seed=0)
             more["f1"] = f1.to_dict()
-        # Many small matrices: a second thread only waits for the first, tenfold so on a busy machine.
+        # Many small matrices: a second thread only waits for the first; see `seedbed.run`.
         with threadpool_limits(1):
             if len(answers) > 1:
                 more["slices"] = self._slices(ctx, test, answers[0], final)

@@ -1,0 +1,134 @@
+"""A recipe is checked whole before anything runs."""
+
+import pytest
+import yaml
+
+from seedbed.errors import ConfigError
+from seedbed.prepare import prepare
+from seedbed.recipe import load_recipe
+from tests.worlds import small_recipe
+
+GOOD = {
+    "name": "good",
+    "task": "sim:reviews",
+    "gold": {"source": "sim:reviews", "rows": 100, "steer": 30, "select": 20},
+    "teacher": "sim:reviews",
+    "student": "linear",
+    "steps": [{"verb": "synthesise", "requests": 10}, {"verb": "train"}, {"verb": "evaluate"}],
+}
+
+
+def load(tmp_path, overrides=(), **changes):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump({**GOOD, **changes}, sort_keys=False))
+    return load_recipe(file, overrides)
+
+
+def test_all_problems_are_reported_at_once_each_with_its_line(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(
+        "name: bad name\ntask: sim:reviews\ngold:\n  source: g.jsonl\n  steer: many\nteacher: sim:reviews\n"
+        "studnet: linear\nsteps:\n- verb: synthesise\n  request: 5\n- verb: fly\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(tmp_path / "recipe.yaml")
+    seen = caught.value.seen
+    for expected in (
+        "yaml:1: name",
+        "yaml:5: gold.steer",
+        "`studnet`; did you mean `student`?",
+        "yaml:10: steps.0.request",
+        "did you mean `requests`?",
+        "yaml:11: steps.1",
+        "`student` is missing",
+    ):
+        assert expected in seen, seen
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([{"verb": "extrapolate"}, {"verb": "train"}], "needs a student"),
+        ([{"verb": "evaluate"}, {"verb": "train"}], "only be the last step"),
+        ([{"verb": "use_gold"}, {"verb": "train"}, {"verb": "extrapolate"}], "needs `folds`"),
+        ([{"verb": "synthesise", "requests": 5}, {"verb": "evaluate"}], "`evaluate` needs a student"),
+        ([], "at least 1 item"),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused(tmp_path, steps, message):
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, steps=steps)
+
+
+def test_an_override_replaces_one_setting(tmp_path):
+    recipe = load(
+        tmp_path, ["gold.steer=10", "steps.0.requests=7", "teacher.temperature=0.5", "student.kind=linear"][:2]
+    )
+    assert recipe.gold.steer == 10 and recipe.steps[0].requests == 7
+
+
+def test_an_override_into_a_plain_value_says_so(tmp_path):
+    with pytest.raises(ConfigError, match="plain value"):
+        load(tmp_path, ["teacher.temperature=0.5"])
+
+
+def test_sources_are_relative_to_the_recipes_folder(tmp_path):
+    recipe = load(tmp_path, gold={**GOOD["gold"], "source": "gold.jsonl"}, teacher="recorded:replies.jsonl")
+    assert recipe.gold.source == str(tmp_path / "gold.jsonl")
+    assert recipe.teacher.model == f"recorded:{tmp_path / 'replies.jsonl'}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("- a\n", "not a mapping"), ("a: [", "not YAML"), ("", "not a mapping")],
+)
+def test_a_file_that_is_no_recipe_says_so(tmp_path, text, message):
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_recipe(tmp_path / "recipe.yaml")
+
+
+def test_what_decides_the_rows_changes_the_identity_and_nothing_else_does():
+    base = prepare(small_recipe(), lambda _e: None).identity
+    same = [
+        {"name": "other"},
+        {"budget": {"requests": 9}},
+        {"teacher": {"model": "sim:reviews", "endpoint": {"concurrency": 3}}},
+    ]
+    other = [{"rng_seed": 1}, {"teacher": "sim:reviews?fidelity=0.5"}, {"student": {"kind": "linear", "c": 3.0}}]
+    assert {prepare(small_recipe(**change), lambda _e: None).identity for change in same} == {base}
+    assert base not in {prepare(small_recipe(**change), lambda _e: None).identity for change in other}
+
+
+def test_the_test_rows_stay_and_the_steering_rows_change_with_the_rng_seed():
+    gold = {"source": "sim:reviews", "rows": 400, "steer": 50, "select": 30, "test": 100}
+    first, second = (prepare(small_recipe(gold=gold, rng_seed=seed), lambda _e: None).gold for seed in (0, 1))
+    assert first.test.fingerprint == second.test.fingerprint
+    assert set(first.steer["id"]) != set(second.steer["id"])
+
+
+def test_label_noise_touches_steer_and_select_and_never_test():
+    clean, noisy = (
+        prepare(
+            small_recipe(gold={**GOOD["gold"], "rows": 400, "test": 200, "steer": 100, "label_noise": noise}),
+            lambda _e: None,
+        ).gold
+        for noise in (0.0, 0.3)
+    )
+    flipped = (clean.steer["label"] != noisy.steer["label"]).sum()
+    assert 15 < flipped < 50 and clean.test.fingerprint == noisy.test.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gold": {**GOOD["gold"], "steer": 90}}, "too few rows"),
+        ({"gold": {"source": "sim:reviews", "steer": 5}}, "no size of its own"),
+        ({"gold": {**GOOD["gold"], "source": "gone.jsonl"}}, "cannot be read"),
+        ({"student": "reader"}, "cannot do the task"),
+        ({"task": "sim:nowhere"}, "no such known world"),
+        ({"task": "gone.yaml"}, "cannot be read"),
+    ],
+)
+def test_what_does_not_fit_is_found_before_anything_runs(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        prepare(load(tmp_path, **changes), lambda _e: None)

@@ -106,9 +106,10 @@ def gain(gained: int, lost: int, n: int) -> dict[str, Any]:
 
 
 def spend(requests: int) -> dict[str, Any]:
-    """What so many requests had cost."""
-    tokens = {"tokens_in": 80 * requests, "tokens_out": 30 * requests}
-    return {"requests": requests, "cached": 7, **tokens, "usd": requests / 1e4, "unknown_price": 0, "in_doubt": 1}
+    """What so many requests had cost; seven of them were owned before, one answer was lost with a process."""
+    used = {"requests": requests, "sent": requests - 7, "usd": requests / 1e4, "paid_usd": (requests - 7) / 1e4}
+    tokens = {"tokens_in": 80 * requests, "tokens_out": 30 * requests, "tokens_at_most": 110 * requests}
+    return used | tokens | {"unknown_price": 0, "in_doubt": 1, "in_doubt_usd": 0.0003}
 
 
 def account(requested: int, leaks: int = 2, refused: int = 3) -> dict[str, Any]:
@@ -207,7 +208,7 @@ def result() -> dict[str, Any]:
         "account": added(seeds, more),
         "gold_rows_trained_on": 0,
         "spend": spend(402),
-        "gold": {"source": "gold.jsonl", "steer": 50, "select": 40, "test": 200, "reads": []},
+        "gold": {"source": "gold.jsonl", "steer": 50, "select": 40, "test": 200, "reads": READS},
         "stopped": ["no clear gain"],
         "complete": True,
         "manifest": {"identity": "x", "made_at": "2026-01-02T03:04:05Z", "versions": {"seedbed": "0.1.0"}},
@@ -223,12 +224,11 @@ def examples(text: str = "I was not unhappy.") -> list[dict[str, Any]]:
     return [{"context": text, "mistake": text, "expected": "content", "predicted": "cross", "wrote": wrote}]
 
 
-EVENTS = [
-    {"event": "step started", "step": "synthesise-1"},
-    {"event": "test opened", "why": "leak check", "rows": 200, "fingerprint": "f"},
-    {"event": "gold read", "split": "select", "rows": 40, "why": "early stopping", "step": "train-1"},
-    {"event": "step started", "step": "evaluate-1"},
-    {"event": "test opened", "why": "final evaluation", "rows": 200, "fingerprint": "f"},
+READS = [
+    {"at": "t", "split": "test", "why": "leak check", "rows": 200, "step": "synthesise-1"},
+    {"at": "t", "split": "select", "why": "early stopping", "rows": 40, "step": "train-1"},
+    {"at": "t", "split": "test", "why": "leak check", "rows": 200, "step": "extrapolate-1"},
+    {"at": "t", "split": "test", "why": "final evaluation", "rows": 200, "step": "evaluate-1"},
 ]
 
 
@@ -239,9 +239,6 @@ def run_directory(
     (path / "steps").mkdir(parents=True, exist_ok=True)
     write(path / "result.json", found or result())
     write(path / "steps" / "extrapolate-1.json", {"metrics": {"examples": shown if shown is not None else examples()}})
-    (path / "events.jsonl").write_text(
-        "".join(json.dumps(event) + "\n" for event in EVENTS) + '{"torn', encoding="utf-8"
-    )
     endpoint = {"url": "http://inside.example/v1", "headers": {"x": "secret-header"}}
     recipe = {"name": "mood-run", "teacher": {"model": "openai:some-model", "endpoint": endpoint}}
     (path / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")

@@ -90,7 +90,8 @@ def test_no_two_texts_of_a_chart_lie_on_each_other(pages, chromium, name):
     page.goto(pages[name].as_uri())
     charts = page.evaluate(
         """[...document.querySelectorAll('svg.chart')].map(svg => [...svg.querySelectorAll('text')].map(text => {
-            const box = text.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom, text.textContent]
+            const box = text.getBoundingClientRect();
+            return [box.left, box.top, box.right, box.bottom, text.textContent]
         }))"""
     )
     assert len(charts) >= 2

@@ -121,17 +121,14 @@ def test_openings_of_the_test_part_stand_out_with_their_reasons(tmp_path):
     marked = [line.text for line in part.all("tr", "marked")]
     assert [line.split()[0] for line in marked] == ["test", "test"]
     assert "opened 1 time for “final evaluation”" in part.text
+    assert "read 2 times to find and reject copies" in part.text
     assert "evaluate-1" in marked[1]
 
 
-def test_a_run_whose_log_is_gone_says_what_its_result_knows(tmp_path):
+def test_a_run_that_never_opened_the_test_part_says_so(tmp_path):
     found = result()
-    found["gold"]["reads"] = [
-        {"event": "gold read", "split": "steer", "rows": 50, "why": "trained on", "step": "use_gold-1"}
-    ]
-    path = run_directory(tmp_path, found)
-    (path / "events.jsonl").unlink()
-    assert "The log holds no opening of the test part." in report_of(path).text
+    found["gold"]["reads"] = [{"split": "steer", "rows": 50, "why": "trained on", "step": "use_gold-1"}]
+    assert "The log holds no opening of the test part." in report_of(run_directory(tmp_path, found)).text
 
 
 def test_how_an_endpoint_is_reached_stays_out_of_the_page(tmp_path):
@@ -139,6 +136,13 @@ def test_how_an_endpoint_is_reached_stays_out_of_the_page(tmp_path):
     assert "openai:some-model" in text
     assert "inside.example" not in text
     assert "secret-header" not in text
+
+
+def test_what_was_used_paid_and_lost_is_told_apart(tmp_path):
+    text = section(report_of(run_directory(tmp_path)), "provenance").text
+    assert "402 used: 395 sent by this run, 7 already owned" in text
+    assert "0.0402 usd for all of them, 0.0395 usd paid by this run" in text
+    assert "1 answer never recorded because a process ended; at most 0.0003 usd" in text
 
 
 def test_an_unknown_price_is_called_unknown(tmp_path):

@@ -19,8 +19,6 @@ INSPECTORS = ("verify", "deduplicate")
 
 STATUS_SLOTS = {"accepted": 3, "rejected": 2, "failed": 5, "pending": 7}
 
-OPENED = "test opened"
-
 
 def parts(account: Account) -> dict[str, int]:
     """How many rows ended in each status."""
@@ -125,7 +123,7 @@ def reads_table(reads: Sequence[Mapping[str, Any]]) -> Markup:
     """Every reading of gold, by what it was for; openings of the test part come first and stand out."""
     grouped: dict[tuple[str, str, int], Counter[str]] = {}
     for read in reads:
-        key = _split(read), str(read["why"]), int(read.get("rows", 0))
+        key = str(read["split"]), str(read["why"]), int(read.get("rows", 0))
         grouped.setdefault(key, Counter())[str(read.get("step") or "–")] += 1
     order = {"test": 0, "select": 1, "steer": 2}
     lines = []
@@ -140,7 +138,7 @@ def reads_table(reads: Sequence[Mapping[str, Any]]) -> Markup:
 
 def reads_summary(reads: Sequence[Mapping[str, Any]]) -> str:
     """How often the sealed part was opened, in words."""
-    opened = Counter(str(read["why"]) for read in reads if _split(read) == "test")
+    opened = Counter(str(read["why"]) for read in reads if str(read["split"]) == "test")
     checks = opened.pop("leak check", 0)
     if not opened and not checks:
         return "The log holds no opening of the test part."
@@ -158,25 +156,21 @@ def reads_summary(reads: Sequence[Mapping[str, Any]]) -> str:
 
 
 def spend_facts(spend: Mapping[str, Any], *, is_simulated: bool) -> list[tuple[str, Content]]:
-    """What was spent, as far as it is known."""
-    price = usd(spend["usd"]) + (" usd, as the simulated teacher would charge" if is_simulated else " usd")
-    unknown, doubt = spend.get("unknown_price") or 0, spend.get("in_doubt") or 0
+    """What was used and what was paid, as far as it is known."""
+    money = "simulated usd" if is_simulated else "usd"
+    owned, doubt = spend["requests"] - spend["sent"], spend["in_doubt"]
     found: list[tuple[str, Content]] = [
         (
             "requests",
-            [
-                several(spend["requests"], "request"),
-                f", {count(spend.get('cached') or 0)} of them answered from the ledger",
-            ],
+            f"{count(spend['requests'])} used: {count(spend['sent'])} sent by this run, {count(owned)} already owned",
         ),
         ("tokens", f"{count(spend['tokens_in'])} in, {count(spend['tokens_out'])} out"),
-        ("price", price),
+        ("price", f"{usd(spend['usd'])} {money} for all of them, {usd(spend['paid_usd'])} {money} paid by this run"),
     ]
-    if unknown:
-        found.append(("without a known price", several(unknown, "request")))
-    found.append(("in doubt", f"{several(doubt, 'request')} sent whose answer never came; they may have been charged"))
-    return found
-
-
-def _split(read: Mapping[str, Any]) -> str:
-    return "test" if read.get("event") == OPENED else str(read.get("split", "?"))
+    if spend["unknown_price"]:
+        found.append(("without a known price", several(spend["unknown_price"], "request")))
+    said = "none: no process ended between asking and recording the answer"
+    if doubt:
+        most = f"at most {usd(spend['in_doubt_usd'])} {money}"
+        said = f"{several(doubt, 'answer')} never recorded because a process ended; {most}"
+    return [*found, ("in doubt", said)]

@@ -72,7 +72,8 @@ def line_chart(
 ) -> Markup:
     """Points with intervals, joined in order, over two axes; levels run across."""
     longest = max((len(level.name) for level in levels), default=0)
-    right = WIDTH - (14 + LETTER * longest if levels else 12)
+    half_a_tick = LETTER * max((len(name) for _, name in x.ticks[-1:]), default=0) / 2
+    right = WIDTH - (14 + LETTER * longest if levels else max(12.0, half_a_tick))
     plane = Plane(x, y, left_margin(y), right, 26, HEIGHT - 42)
     return svg(title, text, grid(plane), _levels(plane, levels), [_series(plane, one) for one in series])
 

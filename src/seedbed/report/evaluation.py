@@ -8,7 +8,7 @@ from typing import Any
 from seedbed.estimate import wilson
 from seedbed.report.axes import place_axis, share_axis
 from seedbed.report.charts import Point, Series, dumbbell, heat_map, legend, line_chart, scatter
-from seedbed.report.html import Content, Markup, tag
+from seedbed.report.html import Content, Markup
 from seedbed.report.page import Line, Section, figure, figures, lead, table
 from seedbed.report.words import count, fraction, gain, metric, per_cent, pill, score
 
@@ -79,7 +79,7 @@ def slices_section(result: Mapping[str, Any]) -> Section | None:
         "random half of the test rows and are measured here on the other half, so that luck is not shown as a gain. "
         "With several slices, one in twenty intervals misses by chance."
     )
-    head = ("slice", "rows", "before and after, 0 to 100 %", f"before, {name} %", "after, %", "gain, points", "verdict")
+    head = ("slice", "rows", "0 to 100 %", f"before, {name} %", "after, %", "gain, points", "verdict")
     made = [
         said,
         legend([("first student", 7), ("last student", 1)]),
@@ -93,12 +93,13 @@ def truth_section(result: Mapping[str, Any]) -> Section | None:
     stages = [stage for stage in result["stages"] if stage["truth"]]
     if not stages:
         return None
+    wrong = "wrong labels" if result["task"]["kind"] == "classification" else "wrong answers"
     names = [f"round {stage['round']}" if stage["round"] else "seed rows" for stage in stages]
     kinds = {
         "total_variation": ("total variation to gold", 1),
         "total_variation_of_gold": ("total variation of as many gold rows, by chance", 7),
         "missing_tails": ("missing tails", 2),
-        "wrong_labels": ("wrong labels", 5),
+        "wrong_labels": (wrong, 5),
     }
     series = []
     for key, (name, slot) in kinds.items():
@@ -115,7 +116,7 @@ def truth_section(result: Mapping[str, Any]) -> Section | None:
         Line([name, count(stage["trained_on"]), *(f"{100 * stage['truth'][key]:.1f}" for key in kinds)])
         for name, stage in zip(names, stages, strict=True)
     ]
-    head = ("rows up to", "rows", "total variation %", "of gold by chance %", "missing tails %", "wrong labels %")
+    head = ("rows up to", "rows", "total variation %", "of gold by chance %", "missing tails %", f"{wrong} %")
     made = [
         lead(
             "In a known world the truth about every row can be counted. Total variation is how much probability would "
@@ -176,35 +177,19 @@ def _maps(places: Mapping[str, Sequence[Sequence[float]]]) -> list[Markup]:
 
 
 def _shift_table(shift: Mapping[str, Any]) -> Markup:
-    size = f"counted on {count(shift['rows'])} rows of each side"
+    def line(name: str, key: str, says: str) -> Line:
+        return Line([name, f"{shift[key]['made']:.2f}", f"{shift[key]['gold']:.2f}", says])
 
-    def pair(key: str) -> Content:
-        found = shift[key]
-        return tag("span", f"{found['made']:.2f} in these rows, {found['gold']:.2f} in gold", tag("small", size))
-
+    apart = "AUC of a classifier: 0.50 if it cannot tell rows from gold, 1.00 if it always can"
+    covered = "gold rows with a synthetic row as near as a gold row would be; a second draw of gold would reach 90 %"
     lines = [
-        Line(
-            [
-                "told apart from gold",
-                fraction(shift["auc"]),
-                "AUC of a classifier: 0.50 if it cannot tell them apart, 1.00 if it always can",
-            ]
-        ),
-        Line(
-            [
-                "gold covered",
-                [score(shift["coverage"]), " %"],
-                "gold rows with a synthetic row as near as a gold row would be; a second draw of gold would reach 90 %",
-            ]
-        ),
-        Line(["different words", pair("distinct_1"), "different words as a share of all words; more is more varied"]),
-        Line(["different word pairs", pair("distinct_2"), "the same for neighbouring words"]),
-        Line(
-            [
-                "nearest other row",
-                pair("nearest"),
-                "mean similarity to the most similar row of the same side; more is more repetitive",
-            ]
-        ),
+        Line(["told apart from gold", fraction(shift["auc"]), "–", apart]),
+        Line(["gold covered, %", score(shift["coverage"]), "–", covered]),
+        line("different words", "distinct_1", "as a share of all words; more is more varied"),
+        line("different word pairs", "distinct_2", "as a share of all pairs of neighbours"),
+        line("nearest other row", "nearest", "mean similarity to it; more is more repetitive"),
     ]
-    return table("Measures of shift", ("measure", "found", "what it says"), lines, text=(2,))
+    caption = (
+        f"Measures of shift; the last three are counts on {count(shift['rows'])} rows of each side, to compare only"
+    )
+    return table(caption, ("measure", "these rows", "gold itself", "what it says"), lines, text=(3,))

@@ -56,5 +56,6 @@ def _pair(one: Mapping[str, Any]) -> Markup:
 
 def _row(row: Mapping[str, Any]) -> Markup:
     text = quote(row["text"]) if row["text"] else tag("p", "nothing", class_="said")
+    context = folded("its context", quote(row["context"], longest=3000)) if row.get("context") else None
     why = f"{row['status']}: {row['why'] or 'no reason given'}"
-    return tag("li", text, None if row["status"] == "accepted" else tag("p", why, class_="said"))
+    return tag("li", text, context, None if row["status"] == "accepted" else tag("p", why, class_="said"))

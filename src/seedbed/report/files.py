@@ -19,8 +19,6 @@ class RunFiles:
     """A finished run."""
 
     result: dict[str, Any]
-    reads: list[dict[str, Any]] = field(default_factory=list)
-    """Every event in which gold was looked at, the test part included."""
     examples: list[tuple[str, int, list[dict[str, Any]]]] = field(default_factory=list)
     """Step, round, and mistakes beside what the teacher wrote after them."""
     first_confusion: list[list[int]] | None = None
@@ -43,7 +41,6 @@ def read_run(path: Path) -> RunFiles:
     result = _json(path / "result.json")
     return RunFiles(
         result,
-        list(_reads(path)) or result["gold"]["reads"],
         list(_examples(path, result)),
         _first_confusion(path, result),
         _recipe(path),
@@ -60,21 +57,6 @@ def read_comparison(path: Path) -> ComparisonFiles:
 def _json(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
-
-
-def _reads(path: Path) -> Iterator[dict[str, Any]]:
-    """Gold events, each with the step it happened in."""
-    file = path / "events.jsonl"
-    step = None
-    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
-        try:
-            event = json.loads(line)
-        except ValueError:  # torn by a kill
-            continue
-        if event.get("event") == "step started":
-            step = event.get("step")
-        elif event.get("event") in ("gold read", "test opened"):
-            yield {"step": step, **event}
 
 
 def _examples(path: Path, result: dict[str, Any]) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:

@@ -38,7 +38,7 @@ def run_page(run: RunFiles) -> str:
         truth_section(result),
         shift_section(result),
         _account_section(result),
-        _gold_section(result, run.reads),
+        _gold_section(result),
         _provenance_section(run),
     ]
     return page(result["name"], f"seedbed · {kind}", _headline(result), sections)
@@ -217,8 +217,9 @@ def _account_section(result: Mapping[str, Any]) -> Section:
     return Section("accounting", "Where every row went", made)
 
 
-def _gold_section(result: Mapping[str, Any], reads: Sequence[Mapping[str, Any]]) -> Section:
+def _gold_section(result: Mapping[str, Any]) -> Section:
     gold = result["gold"]
+    reads = gold["reads"]
     sizes = (
         f"Gold came from {gold['source']} and was dealt into {several(gold['steer'], 'steering row')}, "
         f"{several(gold['select'], 'select row')} and {several(gold['test'], 'sealed test row')}. "

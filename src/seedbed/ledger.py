@@ -86,7 +86,7 @@ class Spend:
     unknown_price: int
     """Requests whose price is unknown."""
     in_doubt: int
-    """Times an answer was lost on its way or a process ended before it was recorded, and it may be billed all the same."""
+    """Times an answer was lost on its way, or a process ended before it was recorded; it may be billed all the same."""
     in_doubt_usd: float
     """What those can have cost at most."""
 

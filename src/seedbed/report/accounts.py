@@ -113,7 +113,7 @@ def steps_table(steps: Sequence[Mapping[str, Any]], total: Account) -> Markup:
     asked = steps[-1]["spend"]["requests"] if steps else 0
     return table(
         "What became of every row, by step",
-        ("step", "round", "requests sent", *ACCOUNT_HEAD),
+        ("step", "round", "requests", *ACCOUNT_HEAD),
         lines,
         last=account_line("all steps", total, "", count(asked)),
     )

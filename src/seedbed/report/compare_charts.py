@@ -91,7 +91,7 @@ def _cost_chart(found: Found, name: str) -> Markup:
         series.append(Series(key, slot_of(key), stage_points(method, across[key]), shifts[key]))
     text = "; ".join(f"{one.name}: {mark.tip}" for one in series for mark in one.points[-1:])
     money = "simulated usd" if found["is_simulated"] else "usd"
-    x = cost_axis([mark.x for one in series for mark in one.points], f"{money} spent" if priced else "requests sent")
+    x = cost_axis([mark.x for one in series for mark in one.points], f"{money} spent" if priced else "requests")
     drawn = line_chart("Cost beside gain", text, x, score_axis(f"test {name}, %", series), in_per_cent(series))
     names = legend((one.name, one.slot) for one in series)
     return figure("Cost beside gain", "Up is better, left is cheaper.", names, drawn)

@@ -159,7 +159,7 @@ def _cost_chart(result: Mapping[str, Any], name: str) -> Markup | None:
         for stage in stages
     ]
     series = [Series("test", 1, marks)]
-    x = cost_axis([mark.x for mark in marks], f"{money} spent so far" if priced else "requests sent so far")
+    x = cost_axis([mark.x for mark in marks], f"{money} spent so far" if priced else "requests so far")
     drawn = line_chart(
         "Cost beside gain", "; ".join(m.tip for m in marks), x, score_axis(f"{name}, %", series), in_per_cent(series)
     )
@@ -205,7 +205,7 @@ def _account_section(result: Mapping[str, Any]) -> Section:
         lead(
             "Nothing disappears: a row that was asked for is accepted, rejected with a reason, failed with the class "
             "of the failure, or still pending. Requests that ask for something else than a row, such as reasons or a "
-            "check of a label, are counted as sent but ask for no row."
+            "check of a label, count as requests but ask for no row."
         ),
         accounts.identity(total),
     ]

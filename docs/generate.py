@@ -1,4 +1,4 @@
-"""Write docs/reference from the code: nothing there is typed by hand, so nothing there can be out of date.
+"""Write docs/reference and the map in README.md from the code: what nobody types by hand cannot be out of date.
 
 python docs/generate.py           write the pages
 python docs/generate.py --check   exit 1 where a page differs from the code
@@ -33,7 +33,13 @@ from seedbed.models.worlds import WORLDS
 from seedbed.students import settings as students
 from seedbed.synthesis.prompts import TEMPLATES
 
+if __package__:
+    from docs import tree
+else:  # run as a script, from this folder
+    import tree  # type: ignore[no-redef]
+
 HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
 HEAD = "<!-- Written by docs/generate.py from the code. Edit the docstrings there, then run `make docs`. -->\n\n"
 STEPS: list[type[steps.Step]] = [
     getattr(steps, name) for name in steps.__all__ if name not in ("AnyStep", "Forecast", "Step")
@@ -317,8 +323,11 @@ PAGES = {
 
 
 def pages(*names: str) -> dict[Path, str]:
-    """Generated files with what should stand in them; all of them where none is named."""
-    return {HERE / "reference" / name: HEAD + PAGES[name]() for name in names or PAGES}
+    """Files with what should stand in them; all of them where none is named."""
+    made = {HERE / "reference" / name: HEAD + PAGES[name]() for name in names or PAGES if name in PAGES}
+    if not names or README.name in names:
+        made[README] = tree.with_map(README.read_text(encoding="utf-8"))
+    return made
 
 
 def stale(*names: str) -> list[Path]:

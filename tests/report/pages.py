@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import yaml
 
 from seedbed.compare import verdicts
@@ -124,6 +125,15 @@ def account(requested: int, leaks: int = 2, refused: int = 3) -> dict[str, Any]:
     }
 
 
+def rows_of(made: str, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows that this account counts."""
+    rows = [{"made_by": made, "status": "accepted", "why": None}] * found["accepted"]
+    for status in ("rejected", "failed"):
+        for why, n in found[status].items():
+            rows += [{"made_by": made, "status": status, "why": f"{why}: a detail"}] * n
+    return rows
+
+
 def added(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     """Two accounts as one."""
     sums = {key: first[key] + second[key] for key in ("requested", "accepted", "pending")}
@@ -236,7 +246,11 @@ def run_directory(
     path: Path, found: dict[str, Any] | None = None, *, shown: list[dict[str, Any]] | None = None
 ) -> Path:
     """A finished run's directory, as far as the report reads it."""
-    (path / "steps").mkdir(parents=True, exist_ok=True)
+    for folder in ("steps", "data"):
+        (path / folder).mkdir(parents=True, exist_ok=True)
+    rows = rows_of("gold", account(9, 0, 0)) + rows_of("synthesise-1", account(300))
+    rows += rows_of("extrapolate-1", account(100, 1, 0))
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(path / "data" / "evaluate-1.parquet")
     write(path / "result.json", found or result())
     write(path / "steps" / "extrapolate-1.json", {"metrics": {"examples": shown if shown is not None else examples()}})
     endpoint = {"url": "http://inside.example/v1", "headers": {"x": "secret-header"}}

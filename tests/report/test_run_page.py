@@ -5,8 +5,21 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+import polars as pl
 import pytest
-from tests.report.pages import cells, examples, gain, parse, report_of, result, run_directory, section, spend
+from tests.report.pages import (
+    account,
+    cells,
+    examples,
+    gain,
+    parse,
+    report_of,
+    result,
+    rows_of,
+    run_directory,
+    section,
+    spend,
+)
 
 from seedbed.errors import ConfigError, DataError
 from seedbed.report import write_report
@@ -105,15 +118,28 @@ def test_counts_that_do_not_add_up_are_shown_as_a_fault(tmp_path):
     assert "fault of the program" in said
 
 
-def test_rows_that_an_inspector_counted_again_count_once(tmp_path):
+def test_rows_rejected_by_a_later_step_are_counted_where_they_were_asked_for(tmp_path):
     found = result()
-    again = dict(found["steps"][2]["asked"]) | {"accepted": 90, "rejected": {"leak": 1, "verify": 9}}
-    check = {"name": "verify-1", "verb": "verify", "round": 1, "complete": True, "spend": spend(502), "asked": again}
-    found["steps"].insert(3, check)
+    check = {"verb": "verify", "round": 1, "complete": True, "spend": spend(502), "asked": account(100, 10, 0)}
+    found["steps"].insert(3, check | {"name": "verify-1", "checked": 99})
     found["account"] |= {"accepted": found["account"]["accepted"] - 9, "rejected": {"verify": 9, "leak": 3}}
-    part = section(report_of(run_directory(tmp_path, found)), "accounting")
+    path = run_directory(tmp_path, found)
+    rows = rows_of("synthesise-1", account(300)) + rows_of("extrapolate-1", account(100, 10, 0))
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(path / "data" / "evaluate-1.parquet")
+    part = section(report_of(path), "accounting")
+    lines = {line[0].split()[0]: line for line in cells(part.one("table"))}
+    assert lines["extrapolate-1"][4] == "90"
+    assert lines["verify-1"][:4] == ["verify-1 looked at 99 rows", "1", "100", ""]
     assert not list(part.all("p", "warning"))
-    assert "counted again" in part.text
+
+
+def test_rows_that_contradict_the_result_are_shown_as_a_fault(tmp_path):
+    path = run_directory(tmp_path)
+    pl.DataFrame(rows_of("synthesise-1", account(300)), infer_schema_length=None).write_parquet(
+        path / "data" / "evaluate-1.parquet"
+    )
+    said = section(report_of(path), "accounting").one("p", "warning").text
+    assert "do not make the total" in said
 
 
 def test_openings_of_the_test_part_stand_out_with_their_reasons(tmp_path):

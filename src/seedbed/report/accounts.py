@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from seedbed.report.charts import legend, parts_bar
@@ -13,9 +13,6 @@ from seedbed.report.words import count, several, usd
 
 Account = Mapping[str, Any]
 """requested, accepted, rejected by reason, failed by class, pending; see `seedbed.rows.account`."""
-
-INSPECTORS = ("verify", "deduplicate")
-"""Steps that count the rows of the step before them once more."""
 
 STATUS_SLOTS = {"accepted": 3, "rejected": 2, "failed": 5, "pending": 7}
 
@@ -31,33 +28,14 @@ def adds_up(account: Account) -> bool:
     return bool(account["requested"] == sum(parts(account).values()))
 
 
-def last_accounts(steps: Sequence[Mapping[str, Any]]) -> list[Account]:
-    """The last count of every step that asked for rows: an inspector's count replaces the one before it."""
-    counted: list[Account] = []
-    for step in steps:
-        asked = step.get("asked")
-        if asked is None or step["verb"] == "use_gold":
-            continue
-        if step["verb"] in INSPECTORS:
-            # They count the rows made last; a step that asked for nothing made none.
-            made = [number for number, account in enumerate(counted) if account["requested"]]
-            if made:
-                counted[made[-1]] = asked
-        else:
-            counted.append(asked)
-    return counted
-
-
-def steps_add_up(steps: Sequence[Mapping[str, Any]], total: Account) -> bool:
-    """Every step's identity holds, and the steps together make the total, status by status."""
-    counted = last_accounts(steps)
+def makes(accounts: Iterable[Account], total: Account) -> bool:
+    """Every account's identity holds, and together they make the total, status by status."""
+    given = [*accounts]
     sums: Counter[str] = Counter()
-    for account in counted:
-        sums.update({"requested": account["requested"], **parts(account)})
+    for one in given:
+        sums.update({"requested": one["requested"], **parts(one)})
     wanted = {"requested": total["requested"], **parts(total)}
-    return all(adds_up(account) for account in (*counted, total)) and all(
-        sums[name] == number for name, number in wanted.items()
-    )
+    return all(map(adds_up, (*given, total))) and all(sums[name] == number for name, number in wanted.items())
 
 
 def identity(account: Account) -> Markup:
@@ -94,29 +72,34 @@ def account_legend() -> Markup:
     return legend(STATUS_SLOTS.items())
 
 
-def steps_table(steps: Sequence[Mapping[str, Any]], total: Account) -> Markup:
-    """What became of the rows of every step, and in sum."""
+def steps_table(steps: Sequence[Mapping[str, Any]], accounts: Mapping[str, Account], total: Account) -> Markup:
+    """What became in the end of the rows that each step asked for, and in sum."""
     lines = []
-    before: Mapping[str, Any] = {"requests": 0, "usd": 0.0}
+    before = 0
     for step in steps:
-        spent = step["spend"]
-        requests = spent["requests"] - before["requests"]
-        before = spent
-        if step.get("asked") is None:
-            continue
-        name: Content = tag("span", step["name"], class_="num")
-        if step["verb"] in INSPECTORS:
-            name = [name, tag("small", "the rows of the step before, counted again")]
-        elif step["verb"] == "use_gold":
-            name = [name, tag("small", "gold rows; not in the sum")]
-        lines.append(account_line(name, step["asked"], count(step["round"]), count(requests)))
-    asked = steps[-1]["spend"]["requests"] if steps else 0
+        requests, before = step["spend"]["requests"] - before, step["spend"]["requests"]
+        name = tag("span", step["name"], class_="num")
+        if found := accounts.get(step["name"]):
+            lines.append(account_line(name, found, count(step["round"]), count(requests)))
+        elif requests or step["verb"] in ("verify", "deduplicate", "use_gold"):
+            said = [name, tag("small", _without_rows(step))]
+            lines.append(Line([said, count(step["round"]), count(requests), *[""] * len(ACCOUNT_HEAD)]))
     return table(
-        "What became of every row, by step",
+        "What became in the end of the rows that each step asked for",
         ("step", "round", "requests", *ACCOUNT_HEAD),
         lines,
-        last=account_line("all steps", total, "", count(asked)),
+        last=account_line("all steps", total, "", count(before)),
     )
+
+
+def _without_rows(step: Mapping[str, Any]) -> str:
+    if "checked" in step:
+        return f"looked at {several(step['checked'], 'row')}"
+    if "near_copies" in step:
+        return f"found {several(step['near_copies'], 'near-copy', 'near-copies')}"
+    if step["verb"] == "use_gold":
+        return f"added {several(step['asked']['accepted'], 'gold row')}"
+    return "asked for no rows"
 
 
 def reads_table(reads: Sequence[Mapping[str, Any]]) -> Markup:

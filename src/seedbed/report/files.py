@@ -12,6 +12,7 @@ import polars as pl
 import yaml
 
 from seedbed.evaluation import metrics
+from seedbed.rows import account
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class RunFiles:
     result: dict[str, Any]
     examples: list[tuple[str, int, list[dict[str, Any]]]] = field(default_factory=list)
     """Step, round, and mistakes beside what the teacher wrote after them."""
+    accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What became, in the end, of the rows each step asked for; by the step's name."""
     first_confusion: list[list[int]] | None = None
     """Confusion of the first student on test, where more than one was scored."""
     recipe: str = ""
@@ -42,6 +45,7 @@ def read_run(path: Path) -> RunFiles:
     return RunFiles(
         result,
         list(_examples(path, result)),
+        _accounts(path, result),
         _first_confusion(path, result),
         _recipe(path),
     )
@@ -66,6 +70,16 @@ def _examples(path: Path, result: dict[str, Any]) -> Iterator[tuple[str, int, li
             shown = _json(file)["metrics"].get("examples") or []
             if shown:
                 yield step["name"], step["round"], shown
+
+
+def _accounts(path: Path, result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """From the rows themselves: a later step may reject rows that any step before it made."""
+    file = path / "data" / f"{result['steps'][-1]['name']}.parquet"
+    if not file.exists():
+        return {}
+    made = pl.read_parquet(file, columns=["made_by", "status", "why"]).filter(pl.col("made_by") != "gold")
+    parts = made.partition_by("made_by", as_dict=True, maintain_order=True)
+    return {str(name): account(rows) for (name,), rows in parts.items()}
 
 
 def _first_confusion(path: Path, result: dict[str, Any]) -> list[list[int]] | None:

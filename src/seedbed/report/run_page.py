@@ -37,7 +37,7 @@ def run_page(run: RunFiles) -> str:
         examples_section(result, run.examples),
         truth_section(result),
         shift_section(result),
-        _account_section(result),
+        _account_section(result, run.accounts),
         _gold_section(result),
         _provenance_section(run),
     ]
@@ -199,7 +199,7 @@ def _stages_table(result: Mapping[str, Any], name: str) -> Markup:
     return table("Students, in order of training", head, lines)
 
 
-def _account_section(result: Mapping[str, Any]) -> Section:
+def _account_section(result: Mapping[str, Any], found: Mapping[str, accounts.Account]) -> Section:
     steps, total = result["steps"], result["account"]
     made: list[Content] = [
         lead(
@@ -209,11 +209,11 @@ def _account_section(result: Mapping[str, Any]) -> Section:
         ),
         accounts.identity(total),
     ]
-    if not accounts.steps_add_up(steps, total):
+    if found and not accounts.makes(found.values(), total):
         made.append(
             warning("The counts of the steps do not make the total. This is a fault of the program; please report it.")
         )
-    made += [accounts.account_legend(), accounts.steps_table(steps, total)]
+    made += [accounts.account_legend(), accounts.steps_table(steps, found, total)]
     return Section("accounting", "Where every row went", made)
 
 

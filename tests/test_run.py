@@ -73,7 +73,7 @@ def test_two_rng_seeds_share_no_reply(tmp_path):
     for seed in (0, 1):
         run_recipe(small_recipe(rng_seed=seed), tmp_path / f"s{seed}")
     with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
-        scopes = [f"small@{Folder(tmp_path / f's{seed}').read('manifest.json')['identity']}" for seed in (0, 1)]
+        scopes = [f"small@{Folder(tmp_path / f's{seed}').read('manifest.json')['run']}" for seed in (0, 1)]
         assert [ledger.spend(scope).sent for scope in scopes] == [200, 200]
 
 

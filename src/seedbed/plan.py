@@ -16,7 +16,7 @@ from seedbed.models import Price, open_model, price_of
 from seedbed.prepare import Prepared, prepare
 from seedbed.recipe import Recipe, walk
 from seedbed.rows import frame
-from seedbed.run import make_context, named, run_scope
+from seedbed.run import make_context, named
 from seedbed.steps import Forecast, Repeat, Step, Synthesise
 from seedbed.steps.context import State
 from seedbed.synthesis import drafts
@@ -48,7 +48,7 @@ def plan(recipe: Recipe) -> dict[str, Any]:
     Raises:
         ConfigError, DataError: As a run would.
     """
-    prepared = prepare(recipe, lambda _event: None)
+    prepared = prepare(recipe, lambda _event: None, with_teacher=False)
     price = price_of(recipe.teacher.model, recipe.teacher.endpoint)
     lines = []
     before: Forecast | None = None
@@ -140,7 +140,7 @@ def preview(recipe: Recipe, path: Path, *, count: int = 5) -> pl.DataFrame:
     if step is None:
         raise ConfigError("there is nothing to preview", "no `synthesise` step", "preview shows the first seed rows")
     with Ledger.at(path.parent / "ledger.sqlite") as ledger:
-        budget = Budget(ledger, scope=run_scope(prepared), **recipe.budget.model_dump())
+        budget = Budget(ledger, scope=f"{recipe.name} preview", **recipe.budget.model_dump())
         teacher = open_model(recipe.teacher.model, ledger=ledger, budget=budget, settings=recipe.teacher.endpoint)
         ctx = make_context(prepared, teacher)
         ctx.purse.limit = count + (len(prepared.task.labels) if step.reasons else 0)

@@ -13,6 +13,7 @@ import polars as pl
 from seedbed.errors import ConfigError, DataError, SeedbedError
 from seedbed.evaluation.gold import Gold, Size, seal, split_gold
 from seedbed.fingerprint import fingerprint
+from seedbed.models import open_model
 from seedbed.models.worlds import World, open_world
 from seedbed.randomness import stream
 from seedbed.recipe import GoldSettings, Recipe
@@ -36,12 +37,13 @@ class Prepared:
     """The known world the gold comes from, if it does: then the truth about every row is known."""
 
 
-def prepare(recipe: Recipe, log: Log) -> Prepared:
+def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
     """Read the task and the gold rows, split them, and check that they fit.
 
     Args:
         recipe: A recipe whose form is right.
         log: Called with an event whenever the test split is opened, then or later.
+        with_teacher: Also check that the teacher can be opened: its address, its key. Nothing is sent.
 
     Raises:
         ConfigError, DataError: What is wrong with the task, the gold or the contexts; all of it at once where one
@@ -62,6 +64,11 @@ def prepare(recipe: Recipe, log: Log) -> Prepared:
     except SeedbedError as error:
         problems.append(error)
     problems.extend(_student_problems(task, recipe))
+    try:
+        if with_teacher:
+            open_model(recipe.teacher.model, settings=recipe.teacher.endpoint)
+    except SeedbedError as error:
+        problems.append(error)
     if problems or gold is None:
         raise _together(problems)
     sealed = [part["id"].to_list() for part in (gold.steer, gold.select)]

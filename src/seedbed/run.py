@@ -13,6 +13,7 @@ result.json        everything the report shows
 from __future__ import annotations
 
 import fcntl
+import importlib
 import json
 import platform
 import time
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 import yaml
@@ -238,8 +240,8 @@ def run_recipe(
     prepared = prepare(recipe, folder.log)
     _check_identity(folder, prepared)
     with folder.locked(), Ledger.at(ledger or path.parent / "ledger.sqlite") as open_ledger:
-        _write_head(folder, prepared)
-        budget = Budget(open_ledger, scope=run_scope(prepared), **recipe.budget.model_dump())
+        manifest = _manifest(folder, prepared)
+        budget = Budget(open_ledger, scope=f"{recipe.name}@{manifest['run']}", **recipe.budget.model_dump())
         teacher = open_model(recipe.teacher.model, ledger=open_ledger, budget=budget, settings=recipe.teacher.endpoint)
         ctx = make_context(prepared, teacher, log=folder.log, progress=progress)
         execution = Execution(folder, prepared, ctx, budget)
@@ -255,12 +257,12 @@ def _few_threads(student: str) -> AbstractContextManager[object]:
 
     Measured on two busy cores: a small run took 1.3 s with one thread and 24 s with two, which wait for each other.
     """
-    return threadpool_limits(1) if student == "linear" else nullcontext()
-
-
-def run_scope(prepared: Prepared) -> str:
-    """Under which name the ledger books what a run uses; a moved directory keeps it."""
-    return f"{prepared.recipe.name}@{prepared.identity}"
+    if student != "linear":
+        return nullcontext()
+    # A limit holds only for libraries that are loaded already.
+    importlib.import_module("sklearn.cluster")
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits
 
 
 def make_context(
@@ -304,18 +306,20 @@ def _check_identity(folder: Folder, prepared: Prepared) -> None:
         )
 
 
-def _write_head(folder: Folder, prepared: Prepared) -> None:
-    if folder.read("manifest.json") is not None:
-        return
+def _manifest(folder: Folder, prepared: Prepared) -> dict[str, Any]:
+    """The run's manifest; written, with the resolved recipe beside it, when the run begins."""
+    if (known := folder.read("manifest.json")) is not None:
+        return known
     resolved = prepared.recipe.model_dump(mode="json", exclude_none=True)
     resolved["task"] = prepared.task.model_dump(mode="json")
     write_whole(folder.path / "recipe.yaml", yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True).encode())
     versions = {name: metadata.version(name) for name in ("numpy", "polars", "scikit-learn")}
-    folder.write(
-        "manifest.json",
-        {
-            "identity": prepared.identity,
-            "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "versions": {"seedbed": __version__, "python": platform.python_version(), **versions},
-        },
-    )
+    manifest = {
+        # Under this name the ledger books what the run uses: a moved directory keeps it, a second run has its own.
+        "run": uuid4().hex[:12],
+        "identity": prepared.identity,
+        "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": {"seedbed": __version__, "python": platform.python_version(), **versions},
+    }
+    folder.write("manifest.json", manifest)
+    return manifest

@@ -5,12 +5,12 @@ from dataclasses import replace
 import polars as pl
 import pytest
 from pydantic import ValidationError
+from tests.worlds import context
 
 from seedbed.errors import ConfigError, DataError
 from seedbed.rows import account, frame
 from seedbed.steps import Deduplicate, Evaluate, Extrapolate, Feedback, Synthesise, Train, UseGold, UseRows, Verify
 from seedbed.steps.context import State
-from tests.worlds import context
 
 PERFECT = "sim:reviews?refusals=0&failures=0&truncations=0&label_noise=0"
 

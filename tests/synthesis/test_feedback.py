@@ -36,7 +36,7 @@ def test_the_score_is_the_first_order_change_of_the_robust_loss():
     texts, labels = rows["text"].to_list(), rows["label"].to_list()
     score = feedback.influence_score(texts, labels, stream(0, "i"))
     features = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit_transform(texts).toarray()
-    classes, codes = np.unique(labels, return_inverse=True)
+    _, codes = np.unique(labels, return_inverse=True)
     onehot, train = np.eye(2)[codes], stream(0, "i").permutation(40) % 2 == 0
     model = LogisticRegression(C=10, max_iter=300).fit(features[train], codes[train])
     weights = np.vstack([-model.coef_[0] / 2, model.coef_[0] / 2]).T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from seedbed.models.wire import Endpoint
@@ -35,7 +36,7 @@ def price_of(address: str, settings: Endpoint) -> Price | None:
 
         knobs = parse_address(address)[1]
         return Price(knobs.usd_in, knobs.usd_out)
-    if address.startswith("openai:") and settings.base_url is None:
+    if address.startswith("openai:") and settings.base_url is None and not os.environ.get("OPENAI_BASE_URL"):
         return _listed(address.removeprefix("openai:"))
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seedbed.request import Failure, Reply, Request
 
@@ -65,3 +65,9 @@ class Endpoint(BaseModel):
     """Most tries per request before it is a failure of kind `exhausted`."""
     usd_per_million_in: float | None = Field(None, ge=0)
     usd_per_million_out: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _both_prices(self) -> Endpoint:
+        if (self.usd_per_million_in is None) != (self.usd_per_million_out is None):
+            raise ValueError("give both `usd_per_million_in` and `usd_per_million_out`, or neither")
+        return self

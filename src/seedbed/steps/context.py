@@ -80,7 +80,7 @@ class Context:
     step: str = ""
     """Name of the running step, such as `extrapolate-2`."""
     round_: int = 0
-    purse: Purse = field(default_factory=lambda: Purse())
+    purse: Purse = field(default_factory=Purse)
 
     def at(self, step: str, round_: int) -> Context:
         """This context as the named step sees it; what may still be spent is shared by all of them."""

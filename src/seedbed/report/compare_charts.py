@@ -111,6 +111,29 @@ def truth_section(found: Found) -> Section | None:
     methods = {key: m for key, m in found["methods"].items() if any(stage["truth"] for stage in m["stages"])}
     if not methods:
         return None
+    chance = [
+        100 * stage["truth"]["total_variation_of_gold"]
+        for m in methods.values()
+        for stage in m["stages"]
+        if stage["truth"]
+    ]
+    made = [
+        lead(
+            "In a known world it can be counted how much probability would have to move to turn a method's rows into "
+            f"gold. As many gold rows would show {min(chance):.0f} to {max(chance):.0f} % by chance alone. These are "
+            "counts over the rows that were made, averaged over the rng seeds."
+        ),
+        figures(_truth_chart(methods)),
+        table(
+            "The truth about each method's rows at the end",
+            ("method", "total variation %", "of gold by chance %", "missing tails %", "wrong labels %"),
+            _truth_lines(methods),
+        ),
+    ]
+    return Section("truth", "What the known world tells", made)
+
+
+def _truth_chart(methods: Mapping[str, Found]) -> Markup:
     series, levels = [], []
     for at, (key, method) in enumerate(methods.items()):
         values = [(x, 100 * s["truth"]["total_variation"]) for x, s in enumerate(method["stages"]) if s["truth"]]
@@ -119,40 +142,14 @@ def truth_section(found: Found) -> Section | None:
             series.append(Series(key, slot_of(key), tips, 3.0 * (at - (len(methods) - 1) / 2)))
         else:
             levels.append(Level(key, slot_of(key), tips[0].y, tips[0].tip))
-    chance = [
-        100 * stage["truth"]["total_variation_of_gold"]
-        for m in methods.values()
-        for stage in m["stages"]
-        if stage["truth"]
-    ]
     longest = max(len(method["stages"]) for method in methods.values())
-    x_axis = place_axis("student, in order of training", [f"{number}" for number in range(1, longest + 1)])
+    x = place_axis("student, in order of training", [f"{number}" for number in range(1, longest + 1)])
     ends = [0.0, *(mark.y / 100 for one in series for mark in one.points), *(level.y / 100 for level in levels)]
+    y = share_axis("per cent, lower is better", ends)
     text = "; ".join(f"{one.name}: {', '.join(mark.tip for mark in one.points)}" for one in series)
-    drawn = line_chart(
-        "Total variation by student", text, x_axis, share_axis("per cent, lower is better", ends), series, levels=levels
-    )
-    made = [
-        lead(
-            "In a known world it can be counted how much probability would have to move to turn a method's rows into "
-            f"gold. As many gold rows would show {min(chance):.0f} to {max(chance):.0f} % by chance alone. These are "
-            "counts over the rows that were made, averaged over the rng seeds."
-        ),
-        figures(
-            figure(
-                "Total variation to gold",
-                "Gold rows that were trained on are left out.",
-                legend((s.name, s.slot) for s in series),
-                drawn,
-            )
-        ),
-        table(
-            "The truth about each method's rows at the end",
-            ("method", "total variation %", "of gold by chance %", "missing tails %", "wrong labels %"),
-            _truth_lines(methods),
-        ),
-    ]
-    return Section("truth", "What the known world tells", made)
+    drawn = line_chart("Total variation by student", text, x, y, series, levels=levels)
+    names = legend((one.name, one.slot) for one in series)
+    return figure("Total variation to gold", "Gold rows that were trained on are left out.", names, drawn)
 
 
 def _truth_lines(methods: Mapping[str, Found]) -> list[Line]:

@@ -101,22 +101,18 @@ def truth_section(result: Mapping[str, Any]) -> Section | None:
         "missing_tails": ("missing tails", 2),
         "wrong_labels": (wrong, 5),
     }
-    series = []
-    for key, (name, slot) in kinds.items():
-        marks = [
-            Point(at, 100 * s["truth"][key], tip=f"{names[at]}, {100 * s['truth'][key]:.1f} %")
-            for at, s in enumerate(stages)
-        ]
-        series.append(Series(name, slot, marks))
-    text = "; ".join(f"{one.name}: {', '.join(mark.tip for mark in one.points)}" for one in series)
-    few = names if len(names) <= 5 else [str(stage["round"]) for stage in stages]
-    y = share_axis("per cent, lower is better", [0.0, *(mark.y / 100 for one in series for mark in one.points)])
-    drawn = line_chart("The truth about the rows", text, place_axis("rows up to", few), y, series)
     lines = [
         Line([name, count(stage["trained_on"]), *(f"{100 * stage['truth'][key]:.1f}" for key in kinds)])
         for name, stage in zip(names, stages, strict=True)
     ]
-    head = ("rows up to", "rows", "total variation %", "of gold by chance %", "missing tails %", f"{wrong} %")
+    head = (
+        "rows up to",
+        "rows trained on",
+        "total variation %",
+        "of gold by chance %",
+        "missing tails %",
+        f"{wrong} %",
+    )
     made = [
         lead(
             "In a known world the truth about every row can be counted. Total variation is how much probability would "
@@ -124,17 +120,26 @@ def truth_section(result: Mapping[str, Any]) -> Section | None:
             "alone, so that is as low as it can be expected to go. Missing tails is the share of gold that lies where "
             "no row was written. These are counts over exactly these rows, not estimates, so they carry no interval."
         ),
-        figures(
-            figure(
-                "How far the rows are from gold",
-                "All accepted synthetic rows up to each round.",
-                legend((s.name, s.slot) for s in series),
-                drawn,
-            )
-        ),
+        figures(_truth_chart(stages, names, kinds)),
         table("The truth about the synthetic rows", head, lines),
     ]
     return Section("truth", "What the known world tells", made)
+
+
+def _truth_chart(
+    stages: Sequence[Mapping[str, Any]], names: Sequence[str], kinds: Mapping[str, tuple[str, int]]
+) -> Markup:
+    series = []
+    for key, (name, slot) in kinds.items():
+        values = [100 * stage["truth"][key] for stage in stages]
+        marks = [Point(at, value, tip=f"{names[at]}, {value:.1f} %") for at, value in enumerate(values)]
+        series.append(Series(name, slot, marks))
+    text = "; ".join(f"{one.name}: {', '.join(mark.tip for mark in one.points)}" for one in series)
+    few = names if len(names) <= 5 else [str(stage["round"]) for stage in stages]
+    y = share_axis("per cent, lower is better", [0.0, *(mark.y / 100 for one in series for mark in one.points)])
+    drawn = line_chart("The truth about the rows", text, place_axis("rows up to", few), y, series)
+    note = "All accepted synthetic rows up to each round."
+    return figure("How far the rows are from gold", note, legend((s.name, s.slot) for s in series), drawn)
 
 
 def shift_section(result: Mapping[str, Any]) -> Section | None:

@@ -1,7 +1,7 @@
 """Run the code blocks of README.md and docs/, and compare the output that is shown with the real one.
 
 python docs/run_blocks.py            exit 1 where a block fails or shows something else than it prints
-python docs/run_blocks.py --write    put the real output of Python blocks into the files
+python docs/run_blocks.py --write    put the real output into the files
 
 A file's blocks run in order in one temporary folder that holds a copy of recipes/ and examples/. Python blocks share
 one namespace. In bash blocks every line is a `seedbed` command; `# exits with 3` at its end says that it is meant to.
@@ -86,7 +86,7 @@ def run_file(path: Path, *, write: bool = False) -> None:
 
 
 def run_text(text: str, path: Path, *, write: bool = False) -> list[tuple[tuple[int, int], str]]:
-    """Run the blocks of a text; with `write`, collect what its Python blocks print instead of comparing it."""
+    """Run the blocks of a text; with `write`, collect what is printed instead of comparing it."""
     changes: list[tuple[tuple[int, int], str]] = []
     with _workplace():
         namespace: dict[str, Any] = {"__name__": "__main__"}
@@ -102,7 +102,11 @@ def run_text(text: str, path: Path, *, write: bool = False) -> list[tuple[tuple[
                 elif block.shown is not None and block.shown != printed:
                     raise Wrong(f"{where}: shows\n{block.shown}\nbut prints\n{printed}")
             elif block.language in ("bash", "console", "sh"):
-                _compare_lines(block.shown, _run_commands(block, where), where)
+                printed = _run_commands(block, where)
+                if block.shown is not None and write:
+                    changes.append((block.shown_at, _refreshed(block.shown, printed)))
+                else:
+                    _compare_lines(block.shown, printed, where)
     return changes
 
 
@@ -137,6 +141,18 @@ def _compare_lines(shown: str | None, printed: str, where: str) -> None:
             raise Wrong(f"{where}: shows a line that is not printed, or not there:\n{line}\nprinted:\n{printed}")
 
 
+def _refreshed(shown: str, printed: str) -> str:
+    """The shown lines as they are printed now: each becomes the next printed line with the same first word."""
+    lines = [line.rstrip() for line in printed.splitlines()]
+    made = []
+    for line in shown.splitlines():
+        start = line.split()[:1]
+        match = next((number for number, other in enumerate(lines) if other.split()[:1] == start), None)
+        made.append(line if match is None else lines[match])
+        lines = lines if match is None else lines[match + 1 :]
+    return "".join(f"{line}\n" for line in made)
+
+
 @contextlib.contextmanager
 def _workplace() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
@@ -148,7 +164,7 @@ def _workplace() -> Iterator[None]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="put the real output of Python blocks into the files")
+    parser.add_argument("--write", action="store_true", help="put the real output into the files")
     parser.add_argument("files", nargs="*", type=Path, help="pages; all of them where none is named")
     asked = parser.parse_args()
     wrong = []

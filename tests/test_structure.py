@@ -34,7 +34,7 @@ HEAVY = {
 IMPORT_CPU_MS = 150
 EXTRA_TEST_FOLDERS = {"contracts", "docs"}
 """Folders of tests that mirror no folder of the program."""
-EXTRA_TESTS = {"test_structure", "test_recipes", "test_examples"}
+EXTRA_TESTS = {"test_structure", "test_recipes", "test_examples", "test_real_recipe"}
 PICTOGRAPH = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55]")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -56,6 +56,7 @@ def compare(
     for name in chosen:
         method_recipe(recipe, name, 10**9)
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
+    # Method to one table per seed: what every student of the run answered, one line per student.
     correct: dict[str, list[np.ndarray]] = {name: [] for name in chosen}
     clusters: list[str] | None = None
     for rng_seed in rng_seeds:
@@ -73,11 +74,11 @@ def compare(
                 progress=progress(f"{name}, rng seed {rng_seed}"),
                 on_event=on_event,
             )
-            answers = final_answers(folder, found)
+            answers = [answers_of(folder, found, stage["student"]) for stage in found["stages"]]
             results[name].append(found)
-            correct[name].append(answers["correct"].cast(pl.Float64).to_numpy())
-            clusters = answers["cluster"].to_list() if task.context else None
-    gains = _gains({name: np.stack(scores) for name, scores in correct.items()}, clusters)
+            correct[name].append(np.stack([one["correct"].cast(pl.Float64).to_numpy() for one in answers]))
+            clusters = answers[-1]["cluster"].to_list() if task.context else None
+    gains = _gains({name: np.stack([table[-1] for table in tables]) for name, tables in correct.items()}, clusters)
     comparison = {
         "name": recipe.name,
         "task": task.model_dump(mode="json"),
@@ -87,7 +88,7 @@ def compare(
         "student": recipe.student.model_dump(mode="json"),
         "gold": {key: results["s3"][0]["gold"][key] for key in ("source", "steer", "select", "test")},
         "rng_seeds": list(rng_seeds),
-        "methods": {name: _method(name, results[name], np.stack(correct[name]), clusters) for name in chosen},
+        "methods": {name: _method(name, results[name], correct[name], clusters) for name in chosen},
         "gains": gains,
         "verdicts": verdicts(gains, chosen),
     }
@@ -95,11 +96,11 @@ def compare(
     return comparison
 
 
-def final_answers(folder: Path, result: dict[str, Any]) -> pl.DataFrame:
-    """Test answers of a run's last student, in the order of the test rows."""
+def answers_of(folder: Path, result: dict[str, Any], student: str) -> pl.DataFrame:
+    """Test answers of one of a run's students, in the order of the test rows."""
     name = next(step["name"] for step in result["steps"] if step["verb"] == "evaluate")
     answers = pl.read_parquet(folder / "predictions" / f"{name}.parquet")
-    return answers.filter((pl.col("split") == "test") & (pl.col("student") == result["stages"][-1]["student"]))
+    return answers.filter((pl.col("split") == "test") & (pl.col("student") == student))
 
 
 def _mean(scores: np.ndarray, clusters: list[str] | None) -> Estimate:
@@ -115,44 +116,50 @@ def _gain(before: np.ndarray, after: np.ndarray, clusters: list[str] | None) -> 
 
 
 def _method(
-    name: str, runs: Sequence[dict[str, Any]], scores: np.ndarray, clusters: list[str] | None
+    name: str, runs: Sequence[dict[str, Any]], tables: Sequence[np.ndarray], clusters: list[str] | None
 ) -> dict[str, Any]:
+    stages = _stages(runs, tables, clusters)
     spends = [run["spend"] for run in runs]
-    known = [spend["usd"] for spend in spends]
     return {
         "what": METHODS[name],
-        "trained_on": float(np.mean([run["stages"][-1]["trained_on"] for run in runs])),
-        "requests": float(np.mean([spend["requests"] for spend in spends])),
-        "usd": None if any(usd is None for usd in known) else float(np.mean(known)),
-        "test": _mean(scores, clusters).to_dict(),
-        "stages": _stages(runs),
+        "trained_on": stages[-1]["trained_on"],
+        "requests": _average([spend["requests"] for spend in spends]),
+        "usd": _average([spend["usd"] for spend in spends]),
+        "test": _mean(np.stack([table[-1] for table in tables]), clusters).to_dict(),
+        "stages": stages,
         "account": runs[0]["account"],
         "stopped": [run["stopped"] for run in runs],
         "shift": runs[0]["evaluation"].get("shift"),
     }
 
 
-def _stages(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Round by round, the mean over the seeds that got so far."""
-    longest = max(len(run["stages"]) for run in runs)
+def _stages(
+    runs: Sequence[dict[str, Any]], tables: Sequence[np.ndarray], clusters: list[str] | None
+) -> list[dict[str, Any]]:
+    """Round by round, over the seeds that got so far."""
     stages = []
-    for number in range(longest):
+    for number in range(max(len(run["stages"]) for run in runs)):
         here = [run["stages"][number] for run in runs if len(run["stages"]) > number]
-        tested = [stage["test"]["value"] for stage in here]
-        usd = [stage["spend"]["usd"] for stage in here]
+        scores = np.stack([table[number] for table in tables if len(table) > number])
         truth = [stage["truth"] for stage in here if stage.get("truth")]
         stages.append(
             {
                 "round": here[0]["round"],
                 "runs": len(here),
-                "trained_on": float(np.mean([stage["trained_on"] for stage in here])),
-                "requests": float(np.mean([stage["spend"]["requests"] for stage in here])),
-                "usd": None if any(value is None for value in usd) else float(np.mean(usd)),
-                "test": float(np.mean(tested)),
-                "truth": {key: float(np.mean([one[key] for one in truth])) for key in truth[0]} if truth else None,
+                "trained_on": _average([stage["trained_on"] for stage in here]),
+                "requests": _average([stage["spend"]["requests"] for stage in here]),
+                "usd": _average([stage["spend"]["usd"] for stage in here]),
+                "test": _mean(scores, clusters).to_dict(),
+                "truth": {key: _average([one[key] for one in truth]) for key in truth[0]} if truth else None,
             }
         )
     return stages
+
+
+def _average(values: Sequence[float | None]) -> float | None:
+    """The mean; None where one of them is unknown."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
 
 
 def _gains(correct: dict[str, np.ndarray], clusters: list[str] | None) -> dict[str, dict[str, Any]]:
@@ -171,6 +178,7 @@ def verdicts(gains: dict[str, dict[str, Any]], methods: Sequence[str]) -> dict[s
 
     Returns:
         Method to {helps: bool, beaten: [...], not_beaten: [...]}; a gain counts when its whole interval is above zero.
+        Without a baseline nothing helps.
     """
     made = {}
     for method in methods:
@@ -178,5 +186,5 @@ def verdicts(gains: dict[str, dict[str, Any]], methods: Sequence[str]) -> dict[s
             continue
         beaten = [name for name, gain in gains[method].items() if gain["low"] > 0]
         missed = [name for name in gains[method] if name not in beaten]
-        made[method] = {"helps": not missed, "beaten": beaten, "not_beaten": missed}
+        made[method] = {"helps": bool(beaten) and not missed, "beaten": beaten, "not_beaten": missed}
     return made

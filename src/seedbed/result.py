@@ -96,10 +96,8 @@ def _reads(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _asked(step: dict[str, Any]) -> dict[str, Any]:
-    metrics = step["metrics"]
-    return {
-        key: metrics[key] for key in ("asked", "steer", "mistakes", "all", "checked", "near_copies") if key in metrics
-    }
+    counts = ("asked", "steer", "mistakes", "all", "checked", "disagreed", "near_copies")
+    return {key: step["metrics"][key] for key in counts if key in step["metrics"]}
 
 
 def _stages(steps: Sequence[dict[str, Any]], evaluation: dict[str, Any]) -> list[dict[str, Any]]:

@@ -178,10 +178,11 @@ class Execution:
         started = time.perf_counter()
         after = step.run(ctx, state)
         self._save(ctx, step, state, after)
-        asked = after.metrics.get("asked")
-        ctx.log(
-            {"event": "step finished", "step": name, "seconds": round(time.perf_counter() - started, 3), "asked": asked}
-        )
+        seconds = round(time.perf_counter() - started, 3)
+        told = {
+            key: after.metrics[key] for key in ("asked", "checked", "disagreed", "near_copies") if key in after.metrics
+        }
+        ctx.log({"event": "step finished", "step": name, "seconds": seconds, **told})
         return after
 
     def _save(self, ctx: Context, step: Step, before: State, after: State) -> None:

@@ -129,7 +129,7 @@ def test_rows_rejected_by_a_later_step_are_counted_where_they_were_asked_for(tmp
     part = section(report_of(path), "accounting")
     lines = {line[0].split()[0]: line for line in cells(part.one("table"))}
     assert lines["extrapolate-1"][4] == "90"
-    assert lines["verify-1"][:4] == ["verify-1 looked at 99 rows", "1", "100", ""]
+    assert lines["verify-1"][:4] == ["verify-1 looked at 99 rows, rejected 0", "1", "100", ""]
     assert not list(part.all("p", "warning"))
 
 

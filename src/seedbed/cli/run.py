@@ -51,8 +51,7 @@ def exit_code(result: dict[str, Any]) -> int:
 def _say(event: dict[str, Any]) -> None:
     match event["event"]:
         case "step finished":
-            asked = f": {accounting(event['asked'])}" if event.get("asked") and event["asked"]["requested"] else ""
-            err.print(f"{event['step']} {event['seconds']:.1f} s{asked}")
+            err.print(f"{event['step']} {event['seconds']:.1f} s{_did(event)}")
         case "stopped":
             reason = STOPPED.get(event["reason"], event["reason"])
             err.print(f"rounds ended after round {event['after_round']}: {reason}")
@@ -62,3 +61,11 @@ def _say(event: dict[str, Any]) -> None:
             )
         case _:
             pass
+
+
+def _did(event: dict[str, Any]) -> str:
+    if (asked := event.get("asked")) and asked["requested"]:
+        return f": {accounting(asked)}"
+    if "checked" in event:
+        return f": {event['checked']} rows checked, {event.get('near_copies', event.get('disagreed', 0))} rejected"
+    return ""

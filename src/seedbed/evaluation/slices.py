@@ -14,7 +14,7 @@ from sklearn.cluster import KMeans
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from seedbed.errors import DataError
-from seedbed.estimate import Estimate, paired_gain, wilson
+from seedbed.estimate import Estimate, paired_gain, share, wilson
 from seedbed.task import Task
 
 Mask = NDArray[np.bool_]
@@ -112,12 +112,16 @@ def slice_gains(slices: Sequence[Slice], before: pl.DataFrame, after: pl.DataFra
 
     Args:
         slices: From `find_slices`.
-        before, after: Answers of the two students, as `metrics.score_rows` gives them; rows in any order.
+        before, after: Answers of the two students, as `metrics.score_rows` gives them; rows in any order. A column
+            `cluster` in `before` says which rows share something, and widens the intervals.
 
     Raises:
         DataError: A slice has rows that were not answered by both.
     """
     first, second = (dict(answers.select("id", "correct").iter_rows()) for answers in (before, after))
+    shared = {}
+    if "cluster" in before.columns and before["cluster"].null_count() < before.height:
+        shared = dict(before.select("id", "cluster").iter_rows())
     gains = []
     for each in slices:
         if missing := [row for row in each.row_ids if row not in first or row not in second]:
@@ -127,8 +131,11 @@ def slice_gains(slices: Sequence[Slice], before: pl.DataFrame, after: pl.DataFra
                 "answer the same rows",
             )
         old, new = [first[row] for row in each.row_ids], [second[row] for row in each.row_ids]
-        gain = paired_gain(old, new)
-        gains.append(SliceGain(each.name, each.n, wilson(sum(old), each.n), wilson(sum(new), each.n), gain))
+        clusters = [shared[row] for row in each.row_ids] if shared else None
+        if clusters and len(set(clusters)) < 2:
+            continue  # one passage alone says nothing about others
+        shares = share(old, clusters=clusters), share(new, clusters=clusters)
+        gains.append(SliceGain(each.name, each.n, *shares, paired_gain(old, new, clusters=clusters)))
     return gains
 
 

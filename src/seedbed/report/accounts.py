@@ -94,9 +94,8 @@ def steps_table(steps: Sequence[Mapping[str, Any]], accounts: Mapping[str, Accou
 
 def _without_rows(step: Mapping[str, Any]) -> str:
     if "checked" in step:
-        return f"looked at {several(step['checked'], 'row')}"
-    if "near_copies" in step:
-        return f"found {several(step['near_copies'], 'near-copy', 'near-copies')}"
+        rejected = step.get("near_copies", step.get("disagreed", 0))
+        return f"looked at {several(step['checked'], 'row')}, rejected {rejected}"
     if step["verb"] == "use_gold":
         return f"added {several(step['asked']['accepted'], 'gold row')}"
     return "asked for no rows"

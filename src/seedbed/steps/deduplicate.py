@@ -7,11 +7,10 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from seedbed.rows import account, reject
+from seedbed.rows import reject
 from seedbed.similarity import near_duplicates
 from seedbed.steps.context import Context, State
 from seedbed.steps.step import Step
-from seedbed.steps.verify import last_made
 
 
 class Deduplicate(Step):
@@ -41,7 +40,7 @@ class Deduplicate(Step):
             ):
                 bad[ids[number]] = f"near-copy: {match.similarity:.2f} like {ids[match.index]}"
         rows = reject(state.rows, bad)
-        return State(rows, state.students, {"near_copies": len(bad), "asked": account(last_made(rows))})
+        return State(rows, state.students, {"checked": kept.height, "near_copies": len(bad)})
 
     def _same_context(self, ctx: Context, rows: pl.DataFrame, first: int, second: int) -> bool:
         """Two rows of a pair or reading task repeat each other only where they stand on the same context."""

@@ -10,7 +10,7 @@ from seedbed import parsing
 from seedbed.evaluation import metrics
 from seedbed.evaluation.gold import Gold
 from seedbed.request import Failure, Reply
-from seedbed.rows import account, reject
+from seedbed.rows import reject
 from seedbed.steps.context import Context, State
 from seedbed.steps.step import Forecast, Step
 from seedbed.synthesis import drafts, extrapolation
@@ -43,7 +43,7 @@ class Verify(Step):
         rows = reject(state.rows, bad)
         abstained = sum(verdict.p_good is None for verdict in verdicts)
         counts: dict[str, Any] = {"checked": fresh.height, "disagreed": len(bad), "abstained": abstained}
-        return State(rows, state.students, {**counts, "asked": account(last_made(rows))})
+        return State(rows, state.students, counts)
 
     def forecast(self, task: Task, gold: Gold) -> Forecast:
         """One request per accepted row of the step before, which only that step's forecast knows."""

@@ -196,7 +196,7 @@ def commands_page() -> str:
     made = [
         INTRO["commands"],
     ]
-    top = click.Context(main, info_name="seedbed", max_content_width=100, terminal_width=100)
+    top = click.Context(main, info_name="seedbed", terminal_width=100, **main.context_settings)
     for name in COMMANDS:
         command = main.get_command(top, name)
         assert command is not None

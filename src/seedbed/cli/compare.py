@@ -21,6 +21,7 @@ from seedbed.cli.console import (
     usd,
 )
 from seedbed.compare import BASELINES, compare
+from seedbed.errors import ConfigError
 from seedbed.methods import METHODS
 from seedbed.recipe import load_recipe
 from seedbed.report import write_report
@@ -42,15 +43,16 @@ def command(
     Exit code 3 says that S3 is not clearly better than every baseline that was run.
     """
     loaded = load_recipe(recipe, overrides)
+    chosen = [name.strip() for name in methods.split(",")]
+    if unknown := sorted(set(chosen) - set(METHODS)):
+        raise ConfigError("there are no such methods", f"{unknown}", f"use some of {list(METHODS)}")
     path = out or Path("runs") / f"{loaded.name}-compare"
 
     def progress(title: str) -> Progress:
         click.echo(title, err=True)
         return Meter(title)
 
-    found = compare(
-        loaded, path, methods=[name.strip() for name in methods.split(",")], rng_seeds=range(seeds), progress=progress
-    )
+    found = compare(loaded, path, methods=chosen, rng_seeds=range(seeds), progress=progress)
     report = write_report(path)
     if as_json:
         print_json(found)

@@ -66,9 +66,19 @@ def test_an_override_replaces_one_setting(tmp_path):
     assert recipe.gold.steer == 10 and recipe.steps[0].requests == 7
 
 
-def test_an_override_into_a_plain_value_says_so(tmp_path):
-    with pytest.raises(ConfigError, match="plain value"):
-        load(tmp_path, ["teacher.temperature=0.5"])
+def test_an_override_reaches_into_a_teacher_that_is_one_word(tmp_path):
+    recipe = load(tmp_path, ["teacher.temperature=0.5", "teacher.endpoint.attempts=1"])
+    assert (recipe.teacher.model, recipe.teacher.temperature, recipe.teacher.endpoint.attempts) == (
+        "sim:reviews",
+        0.5,
+        1,
+    )
+
+
+@pytest.mark.parametrize("override", ["steps.9.requests=1", "name.x=1", "steps.a.requests=1", "gold.steer=[", "gold"])
+def test_an_override_that_leads_nowhere_says_so(tmp_path, override):
+    with pytest.raises(ConfigError, match="override"):
+        load(tmp_path, [override])
 
 
 def test_sources_are_relative_to_the_recipes_folder(tmp_path):

@@ -116,3 +116,19 @@ def test_equal_rows_are_equal_bytes(tmp_path):
 def test_a_reading_task_needs_its_own_columns():
     with pytest.raises(DataError, match="lacks columns"):
         gold_rows(READING, pl.DataFrame({"context": ["a"], "question": ["b"]}))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_data_set_of_the_hub_library_is_read_with_its_label_names(tmp_path):
+    """From a folder on disk: the loader is the real one, no hub is asked."""
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {"sentence": datasets.Value("string"), "label": datasets.ClassLabel(names=["negative", "positive"])}
+    )
+    made = datasets.Dataset.from_dict({"sentence": ["fine", "grim"], "label": [1, 0]}, features=features)
+    (tmp_path / "data").mkdir()
+    made.to_parquet(str(tmp_path / "data" / "train.parquet"))
+    table = read_table(f"hf:{tmp_path / 'data'}@train")
+    rows = gold_rows(SENTIMENT, table, columns={"text": "sentence"})
+    assert rows.select("text", "label").rows() == [("fine", "positive"), ("grim", "negative")]

@@ -80,8 +80,8 @@ class Recipe(Settings):
     task: Task | str
     """A task written out, a YAML file, or `sim:WORLD` for the task of a known world."""
     gold: GoldSettings
-    teacher: Annotated[TeacherSettings, BeforeValidator(lambda value: _named(value, "model"))]
-    student: Annotated[StudentSettings, BeforeValidator(lambda value: _named(value, "kind"))]
+    teacher: Annotated[TeacherSettings, BeforeValidator(lambda value: _named(value, _SHORT["teacher"]))]
+    student: Annotated[StudentSettings, BeforeValidator(lambda value: _named(value, _SHORT["student"]))]
     budget: BudgetSettings = BudgetSettings()
     rng_seed: int = Field(0, ge=0)
     contexts: str | None = None
@@ -168,11 +168,30 @@ def _override(found: dict[str, Any], override: str) -> None:
         raise ConfigError("an override is `key=value`", override, "e.g. --set gold.steer=200")
     *parents, last = key.split(".")
     place: Any = found
-    for parent in parents:
-        place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
-        if isinstance(place, str):
-            raise ConfigError("an override reaches into a plain value", override, f"set `{parent}` as a whole")
-    place[int(last) if isinstance(place, list) else last] = yaml.safe_load(value)
+    try:
+        for parent in parents:
+            place = place[int(parent)] if isinstance(place, list) else _inside(place, parent)
+        place[int(last) if isinstance(place, list) else last] = yaml.safe_load(value)
+    except (IndexError, ValueError, TypeError) as error:
+        raise ConfigError(
+            "an override names a place that is not there",
+            override,
+            "count list items from 0, e.g. --set steps.0.rows=50",
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError("an override's value is not YAML", override, "e.g. --set gold.steer=200") from error
+
+
+_SHORT = {"teacher": "model", "student": "kind"}
+"""Settings that may be one word, and the key that the word stands for."""
+
+
+def _inside(place: dict[str, Any], key: str) -> Any:
+    """The mapping under a key, made where it is missing or stands there as one word."""
+    inner = place.setdefault(key, {})
+    if isinstance(inner, str) and key in _SHORT:
+        inner = place[key] = {_SHORT[key]: inner}
+    return inner
 
 
 def _problem(path: Path, tree: yaml.Node | None, found: Any, detail: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ def open_checkpoint(checkpoint: str | None) -> tuple[Any, Any]:
     need_torch()
     source = checkpoint_source(checkpoint)
     safe = {"trust_remote_code": False, "local_files_only": Path(source).is_dir()}
-    with boundary(f"opening the checkpoint {source}", "name a folder or hub name with safetensors"), _quiet():
+    with boundary(f"opening the checkpoint {source}", "name a folder or hub name with safetensors"), quiet():
         from transformers import AutoModel, AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(source, **safe)
@@ -111,7 +111,7 @@ def mean_state(states: Any, mask: Any) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Loading reports and progress bars of transformers are not this program's output."""
     from transformers.utils import logging
 

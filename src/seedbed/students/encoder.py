@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedbed.students.batching import Encoded, encode, reading_batches
-from seedbed.students.checkpoint import device, fixed_arithmetic, mean_state, need_torch, open_checkpoint, states_of
+from seedbed.students.checkpoint import (
+    device,
+    fixed_arithmetic,
+    mean_state,
+    need_torch,
+    open_checkpoint,
+    quiet,
+    states_of,
+)
 from seedbed.students.contract import (
     Examples,
     TextRow,
@@ -151,8 +159,9 @@ def save_parts(parts: Any, tokenizer: Any, folder: Path) -> None:
     """Write `encoder/` as a checkpoint that anybody can open, and the head beside it."""
     from safetensors.torch import save_file
 
-    tokenizer.save_pretrained(folder / "encoder")
-    parts["encoder"].save_pretrained(folder / "encoder")
+    with quiet():
+        tokenizer.save_pretrained(folder / "encoder")
+        parts["encoder"].save_pretrained(folder / "encoder")
     save_file({k: v.contiguous().cpu() for k, v in parts["head"].state_dict().items()}, folder / "head.safetensors")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from published import read
 
-from seedbed.estimate import bootstrap, gain_over_seeds, mean_over_seeds
+from seedbed.estimate import bootstrap
 from seedbed.evaluation.metrics import exact_match, token_f1
 from seedbed.randomness import stream
 from seedbed.students.reader import ReaderStudent
@@ -127,16 +127,16 @@ def answers(student: ReaderStudent, test: list[Question]) -> dict[str, Any]:
 
 def write(cells: Any, parts: Split) -> None:
     """Write results/adqa_reader.json."""
-    from run import save
+    from run import gain_of, mean_of, save
 
     seeds, passages = cells.complete_seeds(ARMS), [row["context"] for row in parts.test]
-    if len(seeds) < 2:
-        print(f"adqa: {len(seeds)} complete rng seeds; estimates need two")
+    if not seeds:
+        print("adqa: no rng seed has all arms yet")
         return
     tables = {arm: {key: cells.matrix(arm, seeds, key) for key in ("exact_match", "f1")} for arm in ARMS}
 
     def estimates(table: dict[str, np.ndarray]) -> dict[str, Any]:
-        crossed = {key: mean_over_seeds(scores, clusters=passages).to_dict() for key, scores in table.items()}
+        crossed = {key: mean_of(scores, passages).to_dict() for key, scores in table.items()}
         drawn = {
             f"{key}_bootstrap": bootstrap(scores.mean(axis=0), clusters=passages, rng_seed=0).to_dict()
             for key, scores in table.items()
@@ -148,9 +148,7 @@ def write(cells: Any, parts: Split) -> None:
             "arm": "seed + recorded round",
             "against": "seed",
             **{
-                key: gain_over_seeds(
-                    tables["seed"][key], tables["seed + recorded round"][key], clusters=passages
-                ).to_dict()
+                key: gain_of(tables["seed"][key], tables["seed + recorded round"][key], passages).to_dict()
                 for key in ("exact_match", "f1")
             },
         }

@@ -23,7 +23,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "src")]
 import numpy as np  # noqa: E402
 from tables import write_tables  # noqa: E402
 
-from seedbed.estimate import gain_over_seeds, mean_over_seeds  # noqa: E402
+from seedbed.estimate import Estimate, gain_over_seeds, mean_over_seeds, mean_t, paired_gain  # noqa: E402
 
 RESULTS = HERE / "results"
 
@@ -97,25 +97,36 @@ def scores(kept: str | list[float]) -> list[float]:
     return [float(c) for c in kept] if isinstance(kept, str) else kept
 
 
+def mean_of(table: np.ndarray, clusters: list[str] | None) -> Estimate:
+    """Mean of (seeds, rows) scores; with one rng seed the interval is over rows only, and its method says so."""
+    return mean_over_seeds(table, clusters=clusters) if len(table) > 1 else mean_t(table[0], clusters=clusters)
+
+
+def gain_of(before: np.ndarray, after: np.ndarray, clusters: list[str] | None) -> Estimate:
+    """Mean paired gain of (seeds, rows) scores; as in `mean_of`."""
+    if len(before) > 1:
+        return gain_over_seeds(before, after, clusters=clusters)
+    return paired_gain(before[0], after[0], clusters=clusters)
+
+
 def write_estimates(
     cells: Cells, arms: list[str], gains: dict[str, tuple[str, ...]], clusters: list[str] | None, facts: dict[str, Any]
 ) -> None:
     """Write results/<name>.json from the cells."""
     seeds = cells.complete_seeds(arms)
-    if len(seeds) < 2:
-        print(f"{cells.name}: {len(seeds)} complete rng seeds; estimates need two")
+    if not seeds:
+        print(f"{cells.name}: no rng seed has all arms yet")
         return
     found = {arm: cells.matrix(arm, seeds) for arm in arms}
-    sizes = {arm: [line["n_train"] for line in cells.lines if line["arm"] == arm] for arm in arms}
+    kept = [line for line in cells.lines if line["rng_seed"] in seeds]
+    sizes = {arm: [line["n_train"] for line in kept if line["arm"] == arm] for arm in arms}
     compared = [
-        {"arm": arm, "against": control, **gain_over_seeds(found[control], found[arm], clusters=clusters).to_dict()}
+        {"arm": arm, "against": control, **gain_of(found[control], found[arm], clusters).to_dict()}
         for arm, controls in gains.items()
         for control in controls
         if arm in found and control in found
     ]
-    measured = [
-        {"arm": arm, "n_train": sizes[arm], **mean_over_seeds(found[arm], clusters=clusters).to_dict()} for arm in arms
-    ]
+    measured = [{"arm": arm, "n_train": sizes[arm], **mean_of(found[arm], clusters).to_dict()} for arm in arms]
     save(cells.name, {**facts, "metric": "accuracy", "rng_seeds": seeds, "arms": measured, "gains": compared})
 
 

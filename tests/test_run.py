@@ -127,6 +127,24 @@ def test_rounds_end_without_a_clear_gain(tmp_path):
     assert result["stopped"] == ["no clear gain"] and result["stages"][-1]["round"] == 1
 
 
+def test_rounds_that_train_nobody_end_alike_when_the_run_is_resumed(tmp_path):
+    loop = {"verb": "repeat", "rounds": 2, "stop_without_gain": True, "steps": [{"verb": "extrapolate", "requests": 5}]}
+    steps = [{"verb": "synthesise", "requests": 60}, {"verb": "train"}, loop, {"verb": "evaluate", "shift": False}]
+    first, again = (run_recipe(small_recipe(steps=steps), tmp_path / "r") for _ in range(2))
+    assert first["stopped"] == again["stopped"] == ["rounds"]
+    assert [step["name"] for step in again["steps"]] == [step["name"] for step in first["steps"]]
+
+
+@pytest.mark.parametrize("torn", [b'{"event": "gold re', '{"why": "ä'.encode()[:-1]])
+def test_a_line_torn_by_a_kill_costs_no_other_event(tmp_path, torn):
+    folder = Folder(tmp_path)
+    folder.log({"event": "first", "why": "one\u2028line"})
+    with (tmp_path / "events.jsonl").open("ab") as file:
+        file.write(torn)
+    folder.log({"event": "second"})
+    assert [event["event"] for event in folder.events()] == ["first", "second"]
+
+
 def test_no_file_of_a_run_holds_the_key_or_a_path_of_this_machine(finished):
     folder, _ = finished
     for file in folder.rglob("*.json"):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import importlib
 import json
+import os
 import platform
 import time
 from collections import Counter
@@ -59,15 +60,19 @@ class Folder:
         """Append an event with its time."""
         stamped = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **event}
         if self.path.exists():
-            with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(stamped, ensure_ascii=False) + "\n")
+            with (self.path / "events.jsonl").open("ab+") as file:
+                # A line torn by a kill must not swallow this one.
+                file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
+                torn = file.read(1) not in (b"", b"\n")
+                file.write(b"\n" * torn + json.dumps(stamped, ensure_ascii=False).encode() + b"\n")
         self.event_sink(stamped)
 
     def events(self) -> list[dict[str, Any]]:
         """All events, oldest first; a line torn by a kill is left out."""
         file = self.path / "events.jsonl"
         found = []
-        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        # Not `splitlines`: a reply quoted in an event may hold other signs that end a line.
+        for line in file.read_text(encoding="utf-8", errors="replace").split("\n") if file.exists() else ():
             try:
                 found.append(json.loads(line))
             except ValueError:
@@ -141,8 +146,8 @@ class Execution:
             return "budget"
         if any(self._mistakes_left(step) == 0 for step in repeat.steps):
             return "gold exhausted"
-        if repeat.stop_without_gain and before is not None and state.student is not before:
-            assert state.student is not None
+        # By name: a step that was finished before loads its students anew.
+        if repeat.stop_without_gain and before and state.student and state.student.name != before.name:
             gain = self._gain_on_select(before.name, state.student.name)
             if gain is not None and gain <= 0:
                 return "no clear gain"
@@ -239,8 +244,8 @@ def run_recipe(
     """
     folder = Folder(path, on_event)
     prepared = prepare(recipe, folder.log)
-    _check_identity(folder, prepared)
     with folder.locked(), Ledger.at(ledger or path.parent / "ledger.sqlite") as open_ledger:
+        _check_identity(folder, prepared)
         manifest = _manifest(folder, prepared)
         budget = Budget(open_ledger, scope=f"{recipe.name}@{manifest['run']}", **recipe.budget.model_dump())
         teacher = open_model(recipe.teacher.model, ledger=open_ledger, budget=budget, settings=recipe.teacher.endpoint)

@@ -40,6 +40,12 @@ def test_synthesise_goes_on_until_enough_rows_were_accepted():
     assert state.rows["id"].n_unique() == state.rows.height
 
 
+def test_requests_that_reasons_use_up_leave_no_row_and_no_error():
+    ctx = context()
+    found = Synthesise(requests=2, reasons=3).run(ctx.at("synthesise-1", 0), State(frame(ctx.task, [])))
+    assert found.rows.is_empty() and found.metrics["asked"]["requested"] == 0
+
+
 def test_synthesise_gives_up_when_patience_ends():
     ctx = context(teacher="sim:reviews?refusals=1&failures=0&truncations=0")
     state = Synthesise(rows=20, patience=1.5).run(ctx.at("synthesise-1", 0), State(frame(ctx.task, [])))

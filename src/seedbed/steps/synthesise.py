@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from seedbed import parsing
 from seedbed.evaluation.gold import Gold
 from seedbed.request import Failure
-from seedbed.rows import account
+from seedbed.rows import account, frame
 from seedbed.steps.context import Context, State
 from seedbed.steps.screen import screen
 from seedbed.steps.step import Forecast, Step
@@ -68,7 +68,7 @@ class Synthesise(Step):
     def _in_waves(self, ctx: Context, plan: list[Draft]) -> pl.DataFrame:
         questions = drafts.requests(ctx.task, plan, ctx.sampling)
         wanted = self.rows or len(plan)
-        waves: list[pl.DataFrame] = []
+        waves = [frame(ctx.task, [])]
         start = done = 0
         while start < len(plan) and done < wanted:
             stop = min(start + (wanted - done), len(plan))

@@ -6,7 +6,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint con
 .PHONY: demo test check slow lint bench docs clean
 
 demo: $(VENV)/core  ## S3 beside its baselines in a known world, no key needed; under 4 minutes
-	$(VENV)/bin/seedbed compare recipes/demo.yaml --seeds 3 --out runs/demo; code=$$?; test $$code -eq 0 -o $$code -eq 3
+	$(VENV)/bin/seedbed compare recipes/demo.yaml --seeds 5 --out runs/demo; code=$$?; test $$code -eq 0 -o $$code -eq 3
 
 test: $(VENV)/full  ## the fast tests
 	$(PY) -m pytest

@@ -16,6 +16,9 @@ GOOD = {
     "student": "linear",
     "steps": [{"verb": "synthesise", "requests": 10}, {"verb": "train"}, {"verb": "evaluate"}],
 }
+LOOP = {"verb": "repeat", "stop_without_gain": True, "steps": [{"verb": "extrapolate"}, {"verb": "train"}]}
+STOPPING = [*GOOD["steps"][:2], LOOP]
+FEEDBACK = [GOOD["steps"][0], {"verb": "feedback", "requests": 5}]
 
 
 def load(tmp_path, overrides=(), **changes):
@@ -51,6 +54,11 @@ def test_all_problems_are_reported_at_once_each_with_its_line(tmp_path):
         ([{"verb": "evaluate"}, {"verb": "train"}], "only be the last step"),
         ([{"verb": "use_gold"}, {"verb": "train"}, {"verb": "extrapolate"}], "needs `folds`"),
         ([{"verb": "synthesise", "requests": 5}, {"verb": "evaluate"}], "`evaluate` needs a student"),
+        ([{"verb": "use_gold"}, {"verb": "use_gold"}, {"verb": "train"}], "same rows twice"),
+        (
+            [{"verb": "train"}, {"verb": "repeat", "rounds": 2, "steps": [{"verb": "use_gold"}, {"verb": "train"}]}],
+            "same rows twice",
+        ),
         ([], "at least 1 item"),
     ],
 )
@@ -87,6 +95,11 @@ def test_sources_are_relative_to_the_recipes_folder(tmp_path):
     assert recipe.teacher.model == f"recorded:{tmp_path / 'replies.jsonl'}"
 
 
+def test_a_source_inside_a_repeat_is_relative_to_the_recipes_folder_too(tmp_path):
+    loop = {"verb": "repeat", "steps": [{"verb": "use_rows", "source": "rows.jsonl"}, {"verb": "train"}]}
+    assert load(tmp_path, steps=[loop]).steps[0].steps[0].source == str(tmp_path / "rows.jsonl")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("- a\n", "not a mapping"), ("a: [", "not YAML"), ("", "not a mapping")],
@@ -107,6 +120,20 @@ def test_what_decides_the_rows_changes_the_identity_and_nothing_else_does():
     other = [{"rng_seed": 1}, {"teacher": "sim:reviews?fidelity=0.5"}, {"student": {"kind": "linear", "c": 3.0}}]
     assert {prepare(small_recipe(**change), lambda _e: None).identity for change in same} == {base}
     assert base not in {prepare(small_recipe(**change), lambda _e: None).identity for change in other}
+
+
+def test_wrong_labels_and_other_contexts_are_another_run(tmp_path):
+    rows = {"source": "sim:claims", "rows": 360, "steer": 100, "select": 60}
+    (tmp_path / "contexts.jsonl").write_text('{"premise": "It rained."}\n')
+    changes = [
+        {},
+        {"gold": {**rows, "label_noise": 0.3}},
+        {"contexts": "sim:claims"},
+        {"contexts": str(tmp_path / "contexts.jsonl")},
+    ]
+    pairs = {"task": "sim:claims", "teacher": "sim:claims", "gold": rows}
+    found = [prepare(small_recipe(**{**pairs, **change}), lambda _e: None).identity for change in changes]
+    assert len(set(found)) == len(changes)
 
 
 def test_the_test_rows_stay_and_the_steering_rows_change_with_the_rng_seed():
@@ -134,6 +161,10 @@ def test_label_noise_touches_steer_and_select_and_never_test():
         ({"gold": {**GOOD["gold"], "steer": 90}}, "too few rows"),
         ({"gold": {"source": "sim:reviews", "steer": 5}}, "no size of its own"),
         ({"gold": {**GOOD["gold"], "source": "gone.jsonl"}}, "cannot be read"),
+        ({"gold": {**GOOD["gold"], "test_source": "sim:reviews"}}, "leave gold.test_source out"),
+        ({"gold": {**GOOD["gold"], "test": 1}}, "needs test rows"),
+        ({"gold": {**GOOD["gold"], "select": 0}, "steps": STOPPING}, "needs select rows"),
+        ({"task": "sim:claims", "gold": {**GOOD["gold"], "source": "sim:claims"}, "steps": FEEDBACK}, "single texts"),
         ({"student": "reader"}, "cannot do the task"),
         ({"task": "sim:nowhere"}, "no such known world"),
         ({"task": "gone.yaml"}, "cannot be read"),

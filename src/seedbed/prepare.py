@@ -16,8 +16,9 @@ from seedbed.fingerprint import fingerprint
 from seedbed.models import open_model
 from seedbed.models.worlds import World, open_world
 from seedbed.randomness import stream
-from seedbed.recipe import GoldSettings, Recipe
+from seedbed.recipe import GoldSettings, Recipe, walk
 from seedbed.rows import gold_rows, read_table, targets
+from seedbed.steps import Evaluate, Feedback, Repeat
 from seedbed.synthesis.prompts import check_prompts
 from seedbed.task import Task, load_task
 
@@ -61,9 +62,10 @@ def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
     try:
         gold = _split(task, recipe, log)
         contexts = _contexts(task, recipe, gold)
+        problems.extend(_size_problems(recipe, gold))
     except SeedbedError as error:
         problems.append(error)
-    problems.extend(_student_problems(task, recipe))
+    problems.extend(_student_problems(task, recipe) + _step_problems(task, recipe))
     try:
         if with_teacher:
             open_model(recipe.teacher.model, settings=recipe.teacher.endpoint)
@@ -71,10 +73,20 @@ def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
         problems.append(error)
     if problems or gold is None:
         raise _together(problems)
-    sealed = [part["id"].to_list() for part in (gold.steer, gold.select)]
     return Prepared(
-        recipe, task, gold, contexts, recipe.identity(task, fingerprint([sealed, gold.test.fingerprint])), world
+        recipe, task, gold, contexts, recipe.identity(task, _fingerprint(task, recipe, gold, contexts)), world
     )
+
+
+def _fingerprint(task: Task, recipe: Recipe, gold: Gold, contexts: Sequence[str]) -> str:
+    """Which rows went where; an id says what a row held before labels were made wrong, so those are named as well."""
+    parts = (gold.steer, gold.select)
+    found: list[Any] = [[part["id"].to_list() for part in parts], gold.test.fingerprint]
+    if recipe.gold.label_noise:
+        found.append([part[task.target].to_list() for part in parts])
+    if recipe.contexts is not None:
+        found.append(list(contexts))
+    return fingerprint(found)
 
 
 def _together(problems: list[SeedbedError]) -> SeedbedError:
@@ -110,6 +122,26 @@ def _student_problems(task: Task, recipe: Recipe) -> list[SeedbedError]:
     return []
 
 
+def _step_problems(task: Task, recipe: Recipe) -> list[SeedbedError]:
+    if task.context is None or not any(isinstance(step, Feedback) for step in walk(recipe.steps)):
+        return []
+    fix = "use `synthesise` for more rows instead"
+    return [ConfigError("feedback writes single texts with labels", f"the task has the context {task.context!r}", fix)]
+
+
+def _size_problems(recipe: Recipe, gold: Gold) -> list[SeedbedError]:
+    """What would otherwise be found when everything has been paid for."""
+    problems: list[SeedbedError] = []
+    steps = list(walk(recipe.steps))
+    if any(isinstance(step, Evaluate) for step in steps) and gold.test.n < 2:
+        problems.append(ConfigError("`evaluate` needs test rows", f"{gold.test.n}", "raise gold.test to 2 at least"))
+    stops = any(isinstance(step, Repeat) and step.stop_without_gain for step in steps)
+    if stops and gold.select.height < 2:
+        seen, fix = f"gold.select is {gold.select.height}", "raise it to 2 at least; a gain shows on a hundred or more"
+        problems.append(ConfigError("`stop_without_gain` needs select rows", seen, fix))
+    return problems
+
+
 def _load(task: Task, source: str, settings: GoldSettings, *, rows: int | None) -> pl.DataFrame:
     if world := _world(source):
         if rows is None:
@@ -136,6 +168,9 @@ def _split(task: Task, recipe: Recipe, log: Log) -> Gold:
     found = _load(task, settings.source, settings, rows=settings.rows)
     wanted = settings.steer + settings.select
     if settings.test_source is not None:
+        if _world(settings.test_source):
+            fix = "leave gold.test_source out: gold.test takes rows of the world for the test"
+            raise ConfigError("a known world is no source of test rows alone", settings.test_source, fix)
         test = _load(task, settings.test_source, settings, rows=None)
         pool, sealed = found, seal(test, log)
     else:

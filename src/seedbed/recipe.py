@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from seedbed.errors import ConfigError
 from seedbed.fingerprint import fingerprint
 from seedbed.models import Endpoint
-from seedbed.steps import AnyStep, Evaluate, Extrapolate, Repeat, Step, Train, UseGold
+from seedbed.steps import AnyStep, Evaluate, Extrapolate, Repeat, Step, Train, UseGold, UseRows
 from seedbed.students import StudentSettings
 from seedbed.task import Task
 
@@ -121,11 +121,18 @@ def _order_problems(steps: Sequence[Step]) -> Iterator[str]:
                 yield "`extrapolate` needs a student: put `train` before it, or set `folds`"
             if gold:
                 yield "`extrapolate` after `use_gold` needs `folds`: a student makes no honest mistakes on its own rows"
+    loops = [step for step in flat if isinstance(step, Repeat) and step.rounds > 1]
+    if any(_is_gold(inner) for loop in loops for inner in walk(loop.steps)) or sum(map(_is_gold, flat)) > 1:
+        yield "`use_gold` would add the same rows twice: put one before the `repeat`"
     evaluations = [number for number, step in enumerate(flat) if isinstance(step, Evaluate)]
     if evaluations and (evaluations != [len(flat) - 1] or steps[-1] is not flat[-1]):
         yield "`evaluate` opens the test split and can only be the last step"
     if evaluations and not trained:
         yield "`evaluate` needs a student: put `train` before it"
+
+
+def _is_gold(step: Step) -> bool:
+    return isinstance(step, UseGold)
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -246,10 +253,13 @@ def _from_folder(recipe: Recipe, folder: Path) -> Recipe:
     gold = recipe.gold.model_copy(
         update={"source": place(recipe.gold.source), "test_source": place(recipe.gold.test_source)}
     )
-    steps = tuple(
-        step.model_copy(update={"source": place(step.source)}) if hasattr(step, "source") else step
-        for step in recipe.steps
-    )
+
+    def placed(step: Step) -> Step:
+        if isinstance(step, Repeat):
+            return step.model_copy(update={"steps": tuple(map(placed, step.steps))})
+        return step.model_copy(update={"source": place(step.source)}) if isinstance(step, UseRows) else step
+
+    steps = tuple(map(placed, recipe.steps))
     model = recipe.teacher.model
     if model.startswith("recorded:"):
         model = "recorded:" + str(place(model.removeprefix("recorded:")))

@@ -58,7 +58,8 @@ def tables(results: Path) -> str:
 
 
 def _seeds(found: dict[str, Any]) -> str:
-    parts = [f"{name} {len(one['rng_seeds'])} rng seeds" for name, one in found.items()]
+    counts = {name: len(one["rng_seeds"]) for name, one in found.items()}
+    parts = [f"{name} {count} rng seed{'s' if count > 1 else ''}" for name, count in counts.items()]
     n = next(iter(found.values()))["arms"][0]["n"]
     return f"{n} test rows, {', '.join(parts)}"
 

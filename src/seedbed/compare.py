@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from seedbed.estimate import Estimate, gain_over_seeds, mean_over_seeds, mean_t, paired_gain
+from seedbed.errors import ConfigError
+from seedbed.estimate import Estimate, gain_over_seeds, mean_over_seeds, paired_gain, share
 from seedbed.methods import METHODS, is_applicable, method_recipe
 from seedbed.prepare import prepare
 from seedbed.recipe import Recipe
@@ -47,8 +48,11 @@ def compare(
         methods (rows, requests, usd, test score, stages, runs), gains (method over baseline), verdicts.
 
     Raises:
-        ConfigError, DataError: As `run_recipe`.
+        ConfigError, DataError: As `run_recipe`; an rng seed is given twice; the recipe has no `evaluate` step.
     """
+    if len(set(rng_seeds)) < len(rng_seeds) or not rng_seeds:
+        # The same run counted twice would look like less doubt.
+        raise ConfigError("a comparison needs rng seeds, each once", f"{list(rng_seeds)}", "e.g. rng_seeds=(0, 1, 2)")
     task = prepare(recipe, lambda _event: None).task
     chosen = ["s3", *(name for name in METHODS if name in methods and name != "s3")]
     chosen = [name for name in chosen if is_applicable(recipe, name, has_context=task.context is not None)]
@@ -105,7 +109,7 @@ def answers_of(folder: Path, result: dict[str, Any], student: str) -> pl.DataFra
 
 def _mean(scores: np.ndarray, clusters: list[str] | None) -> Estimate:
     if len(scores) == 1:
-        return mean_t(scores[0], clusters=clusters)
+        return share(scores[0], clusters=clusters)
     return mean_over_seeds(scores, clusters=clusters)
 
 

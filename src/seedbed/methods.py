@@ -39,6 +39,7 @@ def method_recipe(recipe: Recipe, method: str, requests: int) -> Recipe:
     """
     if method not in METHODS:
         raise ConfigError("there is no such method", method, f"use some of {list(METHODS)}")
+    _the(recipe, Evaluate)
     steps = recipe.steps if method == "s3" else _steps(recipe, method, requests)
     return recipe.model_copy(update={"name": f"{recipe.name}-{method.replace('+', '-and-')}", "steps": tuple(steps)})
 
@@ -94,7 +95,7 @@ def _the(recipe: Recipe, kind: type[S]) -> S:
         raise ConfigError(
             "baselines are derived from an S3 recipe",
             f"{recipe.name} has no `{verb}` step",
-            "compare a recipe with `synthesise`, then `repeat` with `extrapolate` and `train`",
+            "compare a recipe with `synthesise`, then `repeat` with `extrapolate` and `train`, then `evaluate`",
         )
     return found
 

@@ -288,6 +288,7 @@ def make_context(
         student=prepared.recipe.student,
         rng_seed=prepared.recipe.rng_seed,
         contexts=prepared.contexts,
+        contexts_are_gold=prepared.task.context is not None and prepared.recipe.contexts is None,
         world=prepared.world,
         log=log,
         progress=progress,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from seedbed.errors import ConfigError, DataError
 from seedbed.rows import account, frame
 from seedbed.steps import Deduplicate, Evaluate, Extrapolate, Feedback, Synthesise, Train, UseGold, UseRows, Verify
 from seedbed.steps.context import State
+from seedbed.steps.evaluate import one_half
 
 PERFECT = "sim:reviews?refusals=0&failures=0&truncations=0&label_noise=0"
 
@@ -44,6 +46,13 @@ def test_requests_that_reasons_use_up_leave_no_row_and_no_error():
     ctx = context()
     found = Synthesise(requests=2, reasons=3).run(ctx.at("synthesise-1", 0), State(frame(ctx.task, [])))
     assert found.rows.is_empty() and found.metrics["asked"]["requested"] == 0
+
+
+def test_writing_for_the_contexts_of_gold_is_a_read_of_gold():
+    events = []
+    ctx = replace(context("claims", events=events), contexts_are_gold=True)
+    Synthesise(requests=2).run(ctx.at("synthesise-1", 0), State(frame(ctx.task, [])))
+    assert ("steer", "contexts of seed rows") in {(event.get("split"), event["why"]) for event in events}
 
 
 def test_synthesise_gives_up_when_patience_ends():
@@ -192,6 +201,15 @@ def test_evaluate_opens_the_test_split_once_for_all_students():
     opened = [event for event in events if event["event"] == "test opened" and event["why"] == "final evaluation"]
     assert len(opened) == 1 and set(after.metrics["test"]) == {"train-1", "train-2"}
     assert after.predictions.height == 2 * ctx.gold.test.n
+
+
+def test_slices_are_chosen_and_measured_on_different_contexts():
+    answers = pl.DataFrame({"id": [f"r{n}" for n in range(40)], "cluster": [f"c{n // 4}" for n in range(40)]})
+    half = one_half(answers, np.random.default_rng(0))
+    sides = answers.with_columns(answers["id"].is_in(list(half)).alias("side"))
+    assert len(half) == 20 and sides.group_by("cluster").agg(pl.col("side").n_unique())["side"].max() == 1
+    alone = answers.with_columns(pl.lit(None, pl.String).alias("cluster"))
+    assert len(one_half(alone, np.random.default_rng(0))) == 20
 
 
 @pytest.mark.parametrize("world", ["claims", "intents"])

@@ -73,6 +73,8 @@ class Context:
     rng_seed: int
     contexts: Sequence[str] = ()
     """Real contexts for tasks whose rows need one."""
+    contexts_are_gold: bool = False
+    """The contexts are those of the steering gold, so that using them is a read of it."""
     world: World | None = None
     """The known world the gold comes from, where it does: then the truth about every row can be measured."""
     log: Callable[[dict[str, Any]], None] = lambda _event: None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
@@ -69,10 +70,9 @@ class Evaluate(Step):
         """The slices where the first student was weakest, under the first and the last student.
 
         They are chosen on one random half of the test rows and measured on the other: measured on the rows they were
-        chosen on, the weakest slices would gain by luck alone.
+        chosen on, the weakest slices would gain by luck alone. Rows that share a context are in one half.
         """
-        chosen_on = ctx.rng("slices").permutation(test.height) % 2 == 0
-        half = set(test.filter(pl.Series(chosen_on))["id"])
+        half = one_half(before, ctx.rng("slices"))
         right = dict(before.select("id", "correct").iter_rows())
         ranked = []
         for each in slices.find_slices(ctx.task, test, before["correct"].to_numpy(), rng_seed=ctx.rng_seed):
@@ -80,7 +80,8 @@ class Evaluate(Step):
             rest = tuple(row for row in each.row_ids if row not in half)
             if len(seen) >= LEAST and len(rest) >= LEAST:
                 ranked.append((sum(seen) / len(seen), replace(each, row_ids=rest, n=len(rest))))
-        weakest = [each for _, each in sorted(ranked, key=lambda pair: pair[0])[:SHOWN]]
+        # Ties go by name: the order they come in knows the other half.
+        weakest = [each for _, each in sorted(ranked, key=lambda pair: (pair[0], pair[1].name))[:SHOWN]]
         return [asdict(gain) for gain in slices.slice_gains(weakest, before, after)]
 
     def _shift(self, ctx: Context, state: State) -> dict[str, Any]:
@@ -104,3 +105,11 @@ class Evaluate(Step):
             "shift": shift.summary(texts["gold"], made[ctx.task.written].to_list(), rng=ctx.rng("shift")),
             "map": {name: points.round(4).tolist() for name, points in places.items()},
         }
+
+
+def one_half(answers: pl.DataFrame, rng: np.random.Generator) -> set[str]:
+    """Ids of a random half of the rows; rows that share a context are in it together or not at all."""
+    shared = answers["cluster"].fill_null(answers["id"])
+    groups = shared.unique(maintain_order=True)
+    chosen = set(groups.filter(pl.Series(rng.permutation(len(groups)) % 2 == 0)))
+    return {row for row, group in zip(answers["id"], shared, strict=True) if group in chosen}

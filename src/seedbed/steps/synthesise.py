@@ -56,6 +56,8 @@ class Synthesise(Step):
             total = max(self.requests - asked_reasons, 0)
         else:
             total = math.ceil((self.rows or 0) * self.patience)
+        if ctx.contexts_are_gold:
+            ctx.read_gold("steer", "contexts of seed rows")
         plan = seeds.drafts(
             ctx.task, total, ctx.rng("plan"), reasons=reasons, per_row=self.per_row, contexts=ctx.contexts
         )

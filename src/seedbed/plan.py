@@ -78,8 +78,12 @@ def plan(recipe: Recipe) -> dict[str, Any]:
 
 
 def _rounds(steps: Sequence[Step]) -> dict[int, int]:
-    """Step identity to how often it runs at most."""
-    return {id(inner): step.rounds for step in steps if isinstance(step, Repeat) for inner in walk(step.steps)}
+    """Step identity to how often it runs at most; a repeat inside a repeat multiplies."""
+    found: dict[int, int] = {}
+    for loop in [step for step in walk(steps) if isinstance(step, Repeat)]:
+        for inner in walk(loop.steps):
+            found[id(inner)] = found.get(id(inner), 1) * loop.rounds
+    return found
 
 
 def _line(prepared: Prepared, step: Step, forecast: Forecast, times: int, price: Price | None) -> PlanLine:

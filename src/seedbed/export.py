@@ -122,11 +122,13 @@ def _body(result: dict[str, Any], rows: pl.DataFrame, prompts: Sequence[str], li
             f"{gold['test']} test rows stayed sealed until the end. Near-copies of test rows were removed."
         ),
     ]
+    gold_too = result["gold_rows_trained_on"] - rows.filter(pl.col("made_by") == "gold").height
+    on = "these rows" + (f" and {gold_too} gold rows" if gold_too else "")
     if result["stages"] and (test := result["stages"][-1]["test"]):
         lines += [
             "",
             (
-                f"A student ({result['student']['kind']}) trained on these rows reaches {result['metric']} "
+                f"A student ({result['student']['kind']}) trained on {on} reaches {result['metric']} "
                 f"{Estimate.from_dict(test)} on the test rows."
             ),
         ]

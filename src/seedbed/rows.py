@@ -99,6 +99,7 @@ def gold_rows(
     columns: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     source: str = "gold",
+    setting: str = "gold",
 ) -> pl.DataFrame:
     """Turn somebody's table into gold rows of this task.
 
@@ -108,6 +109,7 @@ def gold_rows(
         columns: Task column to the table's column, where they differ.
         labels: The table's label value to the task's label name, where they differ.
         source: Named in errors.
+        setting: Part of the recipe that errors point to.
 
     Raises:
         DataError: A column is missing, a value is empty, or a label is unknown; says which, where, how many.
@@ -119,14 +121,14 @@ def gold_rows(
         raise DataError(
             f"{source} lacks columns the task needs",
             f"missing {missing}; found {table.columns}",
-            "map them under gold.columns, e.g. columns: {" + f"{task.columns[0]}: {table.columns[0]}" + "}",
+            f"map them under {setting}.columns, e.g. columns: {{{task.columns[0]}: {table.columns[0]}}}",
         )
     if table.is_empty():
         raise DataError(f"{source} holds no rows", "0 rows", "give a file with at least a few dozen gold rows")
     chosen = table.select(pl.col(column).cast(pl.String).alias(name) for name, column in wanted.items())
     if labels and task.kind == "classification":
         chosen = chosen.with_columns(pl.col("label").replace(dict(labels)))
-    _check_values(task, chosen, source)
+    _check_values(task, chosen, source, setting)
     seen: Counter[tuple[str, ...]] = Counter()
     records = []
     for values in chosen.iter_rows():
@@ -138,7 +140,7 @@ def gold_rows(
     return frame(task, records)
 
 
-def _check_values(task: Task, chosen: pl.DataFrame, source: str) -> None:
+def _check_values(task: Task, chosen: pl.DataFrame, source: str, setting: str) -> None:
     for name in task.columns:
         empty = chosen[name].is_null() | (chosen[name].str.strip_chars() == "")
         if count := int(empty.sum()):
@@ -156,7 +158,7 @@ def _check_values(task: Task, chosen: pl.DataFrame, source: str) -> None:
             raise DataError(
                 f"{source} has labels the task does not know",
                 f"{seen}; the task has {list(task.labels)}",
-                f"map them under gold.labels, e.g. {example}",
+                f"map them under {setting}.labels, e.g. {example}",
             )
 
 

@@ -176,6 +176,14 @@ def test_rows_from_a_file_are_seed_rows_and_copies_of_test_rows_are_refused(tmp_
     assert set(after.rows["made_by"]) == {"use_rows-1"}
 
 
+def test_rows_that_do_not_fit_point_to_the_settings_of_use_rows(tmp_path):
+    ctx = context()
+    (tmp_path / "rows.jsonl").write_text('{"review": "Fine.", "label": "positive"}\n')
+    with pytest.raises(DataError) as caught:
+        UseRows(source=str(tmp_path / "rows.jsonl")).run(ctx.at("use_rows-1", 0), State(frame(ctx.task, [])))
+    assert "use_rows.columns" in caught.value.fix
+
+
 def test_additions_can_weigh_a_given_share():
     ctx = context()
     state = start(ctx)

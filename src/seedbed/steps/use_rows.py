@@ -36,7 +36,12 @@ class UseRows(Step):
     def run(self, ctx: Context, state: State) -> State:
         """Append the file's rows."""
         found = gold_rows(
-            ctx.task, read_table(self.source), columns=self.columns, labels=self.labels, source=self.source
+            ctx.task,
+            read_table(self.source),
+            columns=self.columns,
+            labels=self.labels,
+            source=self.source,
+            setting=self.verb,
         )
         if self.first is not None and self.first < found.height:
             found = found[sorted(ctx.rng("take").choice(found.height, self.first, replace=False).tolist())]

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from seedbed.errors import ConfigError
+from seedbed.models.worlds import open_world
 from seedbed.prepare import prepare
 from seedbed.recipe import load_recipe
 from tests.worlds import small_recipe
@@ -173,3 +174,27 @@ def test_label_noise_touches_steer_and_select_and_never_test():
 def test_what_does_not_fit_is_found_before_anything_runs(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         prepare(load(tmp_path, **changes), lambda _e: None)
+
+
+def test_gold_that_repeats_a_row_of_another_test_source_is_left_out(tmp_path):
+    rows = open_world("reviews").gold(120, 3)
+    rows.write_ndjson(tmp_path / "gold.jsonl")
+    rows.head(40).write_ndjson(tmp_path / "test.jsonl")
+    gold = {"source": "gold.jsonl", "test_source": "test.jsonl", "steer": 40, "select": 20}
+    events = []
+    split = prepare(load(tmp_path, gold=gold), events.append).gold
+    texts = set(rows.head(40)["text"])
+    assert not texts & {*split.steer["text"], *split.select["text"]}
+    assert next(event["rows"] for event in events if event["event"] == "gold left out") >= 40
+
+
+def test_rows_from_a_file_are_known_by_their_content_and_missed_before_anything_runs(tmp_path):
+    steps = [{"verb": "use_rows", "source": "rows.jsonl"}, {"verb": "train"}, {"verb": "evaluate"}]
+    with pytest.raises(ValueError, match="cannot be read"):
+        prepare(load(tmp_path, steps=steps), lambda _e: None)
+    found = []
+    for folder, n in (("a", 5), ("b", 5), ("c", 6)):
+        (tmp_path / folder).mkdir()
+        open_world("reviews").gold(n, 1).write_ndjson(tmp_path / folder / "rows.jsonl")
+        found.append(prepare(load(tmp_path / folder, steps=steps), lambda _e: None).identity)
+    assert found[0] == found[1] != found[2]

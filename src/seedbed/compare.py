@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from seedbed.errors import ConfigError
+from seedbed.errors import BudgetExceeded, ConfigError
 from seedbed.estimate import Estimate, gain_over_seeds, mean_over_seeds, paired_gain, share
 from seedbed.methods import METHODS, is_applicable, method_recipe
 from seedbed.prepare import prepare
@@ -78,6 +78,13 @@ def compare(
                 progress=progress(f"{name}, rng seed {rng_seed}"),
                 on_event=on_event,
             )
+            if not found["complete"]:
+                # What S3 asked for is the others' budget: until it has asked for all of it there is nothing to compare.
+                raise BudgetExceeded(
+                    "the budget ended before the comparison did",
+                    f"{name}, rng seed {rng_seed}: {found['account']['pending']} rows pending",
+                    "raise the recipe's budget and run the same command again",
+                )
             answers = [answers_of(folder, found, stage["student"]) for stage in found["stages"]]
             results[name].append(found)
             correct[name].append(np.stack([one["correct"].cast(pl.Float64).to_numpy() for one in answers]))

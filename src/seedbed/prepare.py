@@ -12,13 +12,14 @@ import polars as pl
 
 from seedbed.errors import ConfigError, DataError, SeedbedError
 from seedbed.evaluation.gold import Gold, Size, seal, split_gold
+from seedbed.evaluation.leakage import find_leaks
 from seedbed.fingerprint import fingerprint
 from seedbed.models import open_model
 from seedbed.models.worlds import World, open_world
 from seedbed.randomness import stream
 from seedbed.recipe import GoldSettings, Recipe, walk
 from seedbed.rows import gold_rows, read_table, targets
-from seedbed.steps import Evaluate, Feedback, Repeat
+from seedbed.steps import Evaluate, Feedback, Repeat, UseRows
 from seedbed.synthesis.prompts import check_prompts
 from seedbed.task import Task, load_task
 
@@ -66,15 +67,29 @@ def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
     except SeedbedError as error:
         problems.append(error)
     problems.extend(_student_problems(task, recipe) + _step_problems(task, recipe))
+    address = recipe.teacher.model
     try:
         if with_teacher:
-            open_model(recipe.teacher.model, settings=recipe.teacher.endpoint)
+            # A recorded teacher's address names the content of its file.
+            address = open_model(address, settings=recipe.teacher.endpoint).address
+    except SeedbedError as error:
+        problems.append(error)
+    brought: list[str] = []
+    try:
+        brought = [
+            fingerprint(step.read(task)["id"].to_list()) for step in walk(recipe.steps) if isinstance(step, UseRows)
+        ]
     except SeedbedError as error:
         problems.append(error)
     if problems or gold is None:
         raise _together(problems)
     return Prepared(
-        recipe, task, gold, contexts, recipe.identity(task, _fingerprint(task, recipe, gold, contexts)), world
+        recipe,
+        task,
+        gold,
+        contexts,
+        recipe.identity(task, [_fingerprint(task, recipe, gold, contexts), *brought], address),
+        world,
     )
 
 
@@ -172,7 +187,7 @@ def _split(task: Task, recipe: Recipe, log: Log) -> Gold:
             fix = "leave gold.test_source out: gold.test takes rows of the world for the test"
             raise ConfigError("a known world is no source of test rows alone", settings.test_source, fix)
         test = _load(task, settings.test_source, settings, rows=None)
-        pool, sealed = found, seal(test, log)
+        pool, sealed = _apart_from(task, found, test, log), seal(test, log)
     else:
         # With a test size given, steer and select are drawn from all other rows: another rng seed, other gold.
         pool_size: Size = "rest" if isinstance(settings.test, int) else wanted
@@ -185,6 +200,14 @@ def _split(task: Task, recipe: Recipe, log: Log) -> Gold:
     )
     steer, select = (_with_noise(task, part, recipe) for part in (inner.steer, inner.select))
     return Gold(steer, select, sealed)
+
+
+def _apart_from(task: Task, pool: pl.DataFrame, test: pl.DataFrame, log: Log) -> pl.DataFrame:
+    """The gold rows that repeat nothing of the test rows: two sources of one task often share rows or passages."""
+    shared = {leak.id for leak in find_leaks(task, pool, test)}
+    if shared:
+        log({"event": "gold left out", "rows": len(shared), "why": "a context or text of the test rows"})
+    return pool.filter(~pl.col("id").is_in(list(shared)))
 
 
 def _with_noise(task: Task, rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:

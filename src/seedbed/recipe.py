@@ -95,11 +95,18 @@ class Recipe(Settings):
             raise ValueError("; ".join(problems))
         return self
 
-    def identity(self, task: Task, gold_fingerprint: str) -> str:
-        """What decides which rows come out. Names, paths, budgets and endpoints do not."""
-        kept = self.model_dump(mode="json", include={"student", "rng_seed", "steps"})
-        teacher = self.teacher.model_dump(mode="json", exclude={"endpoint"})
-        return fingerprint([task.model_dump(mode="json"), gold_fingerprint, teacher, kept])
+    def identity(self, task: Task, read: Sequence[str], teacher: str) -> str:
+        """What decides which rows come out. Names, paths, budgets and endpoints do not.
+
+        Args:
+            task: What a row is.
+            read: Fingerprints of the content of every file that rows come from.
+            teacher: The teacher's address; that of a recorded one names the content of its file.
+        """
+        kept = self.model_dump(mode="json", include={"student", "rng_seed"})
+        steps = [step.settings() for step in self.steps]
+        sampling = self.teacher.model_dump(mode="json", exclude={"endpoint", "model"})
+        return fingerprint([task.model_dump(mode="json"), list(read), teacher, sampling, kept, steps])
 
 
 def walk(steps: Sequence[Step]) -> Iterator[Step]:

@@ -131,5 +131,7 @@ def _gain(folder: Files, prepared: Prepared, evaluation: dict[str, Any]) -> dict
         answers.filter((pl.col("student") == name) & (pl.col("split") == "test")) for name in (names[0], names[-1])
     )
     clusters = first["cluster"].to_list() if prepared.task.context else None
+    if clusters and len(set(clusters)) < 2:
+        return None  # one passage alone says nothing about others
     gain = paired_gain(first["correct"].cast(float), last["correct"].cast(float), clusters=clusters)
     return {"before": names[0], "after": names[-1], **gain.to_dict()}

@@ -167,12 +167,14 @@ class Execution:
         first, second = (pl.read_parquet(file) for file in answers)
         context = self.prepared.task.context
         clusters = self.prepared.gold.select[context].to_list() if context else None
+        if clusters and len(set(clusters)) < 2:
+            return None
         return paired_gain(first["correct"].cast(float), second["correct"].cast(float), clusters=clusters).low
 
     def _one(self, step: Step, state: State, round_: int) -> State:
         self.ordinals[step.verb] += 1
         name = f"{step.verb}-{self.ordinals[step.verb]}"
-        self.chain = fingerprint([self.chain, name, step.model_dump(mode="json")])
+        self.chain = fingerprint([self.chain, name, step.settings()])
         done = self.folder.read(f"steps/{name}.json") if self.resuming else None
         if done is not None and done["chain"] == self.chain and done["complete"]:
             self.steps.append(done)

@@ -227,3 +227,31 @@ def test_a_round_works_in_every_kind_of_world(world):
     made = state.rows.filter((pl.col("made_by") == "extrapolate-1") & (pl.col("status") == "accepted"))
     assert made.height >= 5
     assert made[ctx.task.written].null_count() == 0
+
+
+def test_rationales_never_take_more_than_half_of_the_requests():
+    ctx = context(teacher=PERFECT)
+    state = start(ctx)
+    after = Extrapolate(requests=6, show_rationale=True).run(ctx.at("extrapolate-1", 1), state)
+    made = after.rows.filter(pl.col("made_by") == "extrapolate-1")
+    assert after.metrics["mistakes"] > 6 and made.height == 3 and made["rationale"].null_count() == 0
+
+
+def test_a_claim_is_a_repeat_only_about_the_same_report():
+    ctx = context("claims")
+    gold = ctx.gold.steer.head(2)
+    rows = [
+        {
+            "id": str(i),
+            "made_by": "s",
+            "parents": [],
+            "round": 0,
+            "status": "accepted",
+            "label": "entailment",
+            "premise": gold["premise"][i // 2],
+            "hypothesis": "Nobody has ever said this before now.",
+        }
+        for i in range(4)
+    ]
+    after = Deduplicate().run(ctx.at("deduplicate-1", 0), State(frame(ctx.task, rows)))
+    assert after.rows["status"].to_list() == ["accepted", "rejected", "accepted", "rejected"]

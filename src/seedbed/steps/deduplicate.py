@@ -29,22 +29,15 @@ class Deduplicate(Step):
         kept = state.rows.filter((pl.col("status") == "accepted") & (pl.col("made_by") != "gold"))
         steer = ctx.read_gold("steer", "near-copies of gold") if kept.height else kept
         everything = pl.concat([steer, kept])
-        texts = everything[ctx.task.written].to_list()
-        ids = everything["id"].to_list()
-        bad = {}
-        for number, match in enumerate(near_duplicates(texts, threshold=self.threshold)):
-            if (
-                match is not None
-                and number >= steer.height
-                and self._same_context(ctx, everything, number, match.index)
+        bad: dict[str, str] = {}
+        # Two rows of a pair or reading task repeat each other only where they stand on the same context.
+        groups = everything.partition_by(ctx.task.context, maintain_order=True) if ctx.task.context else [everything]
+        for group in groups:
+            ids, is_gold = group["id"].to_list(), (group["made_by"] == "gold").to_list()
+            for number, match in enumerate(
+                near_duplicates(group[ctx.task.written].to_list(), threshold=self.threshold)
             ):
-                bad[ids[number]] = f"near-copy: {match.similarity:.2f} like {ids[match.index]}"
+                if match is not None and not is_gold[number]:
+                    bad[ids[number]] = f"near-copy: {match.similarity:.2f} like {ids[match.index]}"
         rows = reject(state.rows, bad)
         return State(rows, state.students, {"checked": kept.height, "near_copies": len(bad)})
-
-    def _same_context(self, ctx: Context, rows: pl.DataFrame, first: int, second: int) -> bool:
-        """Two rows of a pair or reading task repeat each other only where they stand on the same context."""
-        if ctx.task.context is None:
-            return True
-        column = rows[ctx.task.context]
-        return bool(column[first] == column[second])

@@ -66,6 +66,10 @@ class Extrapolate(Step):
         if examples.is_empty():
             ctx.log({"event": "no mistakes left", "step": ctx.step})
             return State(state.rows, state.students, {**found, "asked": account(state.rows.clear())})
+        if self.show_rationale and self.requests is not None and examples.height > self.requests // 2:
+            # Every mistake that is explained is also extrapolated: half of the requests at most go into explaining.
+            few = sorted(extrapolation.spread(examples.height, max(self.requests // 2, 1), ctx.rng("explained")))
+            examples = examples[few]
         rationales = self._rationales(ctx, examples) if self.show_rationale else {}
         spent = examples.height if self.show_rationale else 0
         count = examples.height * (self.per_mistake or 1) if self.requests is None else max(self.requests - spent, 0)

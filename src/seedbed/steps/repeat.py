@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -28,3 +28,7 @@ class Repeat(Step):
     stop_without_gain: bool = False
     """Stop once the paired test on `select` shows no clear gain of this round's student over the one before."""
     steps: tuple[AnyStep, ...] = Field(min_length=1)
+
+    def settings(self) -> dict[str, Any]:
+        """As `Step.settings`, for the inner steps too."""
+        return {**self.model_dump(mode="json", exclude={"steps"}), "steps": [step.settings() for step in self.steps]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -35,6 +36,10 @@ class Step(BaseModel):
     def run(self, ctx: Context, state: State) -> State:
         """Do it: the state after this step. The same settings, inputs and replies give the same state."""
         raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """What decides which rows come out, as plain data: everything but where a file lies."""
+        return self.model_dump(mode="json", exclude={"source"})
 
     def forecast(self, _task: Task, _gold: Gold) -> Forecast:
         """How many requests `run` will send."""

@@ -12,6 +12,7 @@ from seedbed.rows import account, gold_rows, read_table
 from seedbed.steps.context import Context, State
 from seedbed.steps.screen import screen
 from seedbed.steps.step import Step
+from seedbed.task import Task
 
 
 class UseRows(Step):
@@ -35,17 +36,19 @@ class UseRows(Step):
 
     def run(self, ctx: Context, state: State) -> State:
         """Append the file's rows."""
-        found = gold_rows(
-            ctx.task,
-            read_table(self.source),
-            columns=self.columns,
-            labels=self.labels,
-            source=self.source,
-            setting=self.verb,
-        )
+        found = self.read(ctx.task)
         if self.first is not None and self.first < found.height:
             found = found[sorted(ctx.rng("take").choice(found.height, self.first, replace=False).tolist())]
         ids = [fingerprint([ctx.step, identity]) for identity in found["id"]]
         rows = found.with_columns(pl.Series("id", ids), made_by=pl.lit(ctx.step), round=pl.lit(ctx.round_, pl.Int64))
         rows = screen(ctx, rows)
         return State(pl.concat([state.rows, rows]), state.students, {"asked": account(rows)})
+
+    def read(self, task: Task) -> pl.DataFrame:
+        """The file's rows, all of them.
+
+        Raises:
+            DataError: The file cannot be read, or its rows do not fit the task.
+        """
+        table = read_table(self.source)
+        return gold_rows(task, table, columns=self.columns, labels=self.labels, source=self.source, setting=self.verb)

@@ -87,9 +87,7 @@ NETWORK = Network(
                 "decoy": "ruling out what others usually want",
             },
         ),
-        Choice(
-            "wording", {"": {"common": 0.8, "rare": 0.2}}, said={"rare": "choosing words that few people use"}
-        ),
+        Choice("wording", {"": {"common": 0.8, "rare": 0.2}}, said={"rare": "choosing words that few people use"}),
         Choice(
             "mood",
             {label: _ANGRY if label in ("refund", "billing", "replacement") else _CALM for label in TASK.labels},

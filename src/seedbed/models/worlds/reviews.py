@@ -83,9 +83,7 @@ NETWORK = Network(
                 "sarcasm": "saying one thing and meaning another",
             },
         ),
-        Choice(
-            "wording", {"": {"common": 0.65, "rare": 0.35}}, said={"rare": "choosing words that few people use"}
-        ),
+        Choice("wording", {"": {"common": 0.65, "rare": 0.35}}, said={"rare": "choosing words that few people use"}),
         Choice(
             "register",
             {

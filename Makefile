@@ -8,8 +8,8 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint con
 demo: $(VENV)/core  ## S3 beside its baselines in a known world, no key needed; under 4 minutes
 	$(VENV)/bin/seedbed compare recipes/demo.yaml --seeds 5 --out runs/demo; code=$$?; test $$code -eq 0 -o $$code -eq 3
 
-test: $(VENV)/full  ## the fast tests
-	$(PY) -m pytest
+test: $(VENV)/full  ## the fast tests, a file at a time on each of two cores
+	$(PY) -m pytest -n 2 --dist loadfile
 
 check: lint test slow  ## what CI runs
 

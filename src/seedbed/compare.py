@@ -78,13 +78,7 @@ def compare(
                 progress=progress(f"{name}, rng seed {rng_seed}"),
                 on_event=on_event,
             )
-            if not found["complete"]:
-                # What S3 asked for is the others' budget: until it has asked for all of it there is nothing to compare.
-                raise BudgetExceeded(
-                    "the budget ended before the comparison did",
-                    f"{name}, rng seed {rng_seed}: {found['account']['pending']} rows pending",
-                    "raise the recipe's budget and run the same command again",
-                )
+            _check_complete(found, f"{name}, rng seed {rng_seed}")
             answers = [answers_of(folder, found, stage["student"]) for stage in found["stages"]]
             results[name].append(found)
             correct[name].append(np.stack([one["correct"].cast(pl.Float64).to_numpy() for one in answers]))
@@ -105,6 +99,14 @@ def compare(
     }
     Folder(path).write("comparison.json", comparison)
     return comparison
+
+
+def _check_complete(found: dict[str, Any], run: str) -> None:
+    """What S3 asked for is the others' budget: until it has asked for all of it there is nothing to compare."""
+    if not found["complete"]:
+        seen = f"{run}: {found['account']['pending']} rows pending"
+        fix = "raise the recipe's budget and run the same command again"
+        raise BudgetExceeded("the budget ended before the comparison did", seen, fix)
 
 
 def answers_of(folder: Path, result: dict[str, Any], student: str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from seedbed.ledger import Ledger
 from seedbed.models import Endpoint, open_model
 from seedbed.request import Failure, Reply
 
-FAST = Endpoint(concurrency=32, timeout_s=0.4)
+FAST = Endpoint(concurrency=32, timeout_s=2.0)
 COUNT = 600
 
 

@@ -19,7 +19,7 @@ from seedbed.request import Failure, Reply, Request
 
 COUNT = 600
 ALL = Faults(too_fast=0.03, broken=0.02, cut_off=0.02, stalled=0.005, latency_s=0.01)
-SETTINGS = Endpoint(concurrency=32, timeout_s=0.4, api_key_env="SEEDBED_TEST_KEY")
+SETTINGS = Endpoint(concurrency=32, timeout_s=2.5, api_key_env="SEEDBED_TEST_KEY")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import yaml
 
 from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
+from seedbed.models.worlds import open_world
 from seedbed.run import Folder, run_recipe
 from tests.worlds import data_files, small_recipe
 
@@ -143,6 +144,21 @@ def test_a_line_torn_by_a_kill_costs_no_other_event(tmp_path, torn):
         file.write(torn)
     folder.log({"event": "second"})
     assert [event["event"] for event in folder.events()] == ["first", "second"]
+
+
+def test_gold_left_out_before_the_directory_was_made_is_counted_in_it(tmp_path):
+    rows = open_world("reviews").gold(200, 3)
+    rows.write_ndjson(tmp_path / "gold.jsonl")
+    rows.head(40).write_ndjson(tmp_path / "test.jsonl")
+    gold = {
+        "source": str(tmp_path / "gold.jsonl"),
+        "test_source": str(tmp_path / "test.jsonl"),
+        "steer": 60,
+        "select": 30,
+    }
+    result = run_recipe(small_recipe(gold=gold), tmp_path / "r")
+    assert result["gold"]["left_out"] >= 40
+    assert sum(event["event"] == "gold left out" for event in Folder(tmp_path / "r").events()) == 1
 
 
 def test_no_file_of_a_run_holds_the_key_or_a_path_of_this_machine(finished):

@@ -27,7 +27,7 @@ LABELS = {0: "entailment", 1: "not_entailment"}
 
 
 def write_replies(folder: Path, data: Path) -> Path:
-    """The published extrapolations as recorded replies: what was asked for (premise, label, round), what was written."""
+    """The published extrapolations as recorded replies: what was asked for, and what was written."""
     file = folder / "replies.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     with file.open("w", encoding="utf-8") as out:

@@ -68,6 +68,7 @@ def summarise(
             "steer": prepared.gold.steer.height,
             "select": prepared.gold.select.height,
             "test": prepared.gold.test.n,
+            "left_out": next((e["rows"] for e in folder.events() if e.get("event") == "gold left out"), 0),
             "reads": _reads(folder.events()),
         },
         "stopped": list(stopped),

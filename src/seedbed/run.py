@@ -55,16 +55,21 @@ class Folder:
 
     path: Path
     event_sink: Callable[[dict[str, Any]], None] = lambda _event: None
+    early: list[dict[str, Any]] = field(default_factory=list)
+    """Events from before the directory was made: preparing a run may fail, and then nothing is written."""
 
     def log(self, event: dict[str, Any]) -> None:
         """Append an event with its time."""
         stamped = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **event}
+        self.early.append(stamped)
         if self.path.exists():
             with (self.path / "events.jsonl").open("ab+") as file:
                 # A line torn by a kill must not swallow this one.
                 file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
                 torn = file.read(1) not in (b"", b"\n")
-                file.write(b"\n" * torn + json.dumps(stamped, ensure_ascii=False).encode() + b"\n")
+                lines = [json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in self.early]
+                file.write(b"\n" * torn + b"".join(lines))
+            self.early.clear()
         self.event_sink(stamped)
 
     def events(self) -> list[dict[str, Any]]:

@@ -80,6 +80,7 @@ def print_result(result: dict[str, Any], path: Path) -> None:
     out.print(
         f"gold: steer {gold['steer']}, select {gold['select']}, test {gold['test']} opened {opened} time(s); "
         f"{len(gold['reads'])} reads logged"
+        + (f"; {gold['left_out']} rows left out that repeat a test row" if gold["left_out"] else "")
     )
     for reason in result["stopped"]:
         out.print(f"rounds ended: {STOPPED.get(reason, reason)}")

@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS uses (  -- who used a reply, paid for by them or not;
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS paid_by ON requests (scope);
 """
-_VERSION = 2
+_VERSION = 1
 _FINAL = ("reply", "refused", "truncated", "terminal")
 FLUSH_S = 0.01
 """Replies are committed together with the next intents, or after so many seconds: what a kill can lose."""
@@ -112,9 +112,7 @@ class Ledger:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 1:  # it did not say who is asking
-                self._db.execute("ALTER TABLE requests ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
-            elif version not in (0, _VERSION):
+            if version not in (0, _VERSION):
                 raise ConfigError(
                     "the ledger was written by another version",
                     f"{path}: version {version}",

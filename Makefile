@@ -40,5 +40,5 @@ $(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/full: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) torch
-	$(PIP) --editable '.[torch,hf,test]'
+	$(PIP) --editable '.[torch,hf,prices,test]'
 	@touch $(VENV)/core $@

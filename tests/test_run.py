@@ -191,7 +191,7 @@ def kill_until_done(tmp_path, kills: int, recipe) -> int:
     for _ in range(kills):
         process = subprocess.Popen(command, env=environment)
         try:
-            process.wait(rng.uniform(0.1, 0.7) * whole)
+            process.wait(rng.uniform(0.05, 0.3) * whole)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -210,13 +210,14 @@ def test_twenty_kills_lose_nothing_pay_nothing_twice_and_leave_the_same_bytes(tm
         {"verb": "repeat", "rounds": 2, "steps": [{"verb": "extrapolate", "requests": 400}, {"verb": "train"}]},
         {"verb": "evaluate", "shift": False},
     ]
-    recipe = small_recipe(teacher="sim:reviews?latency_s=0.02", steps=steps)
+    recipe = small_recipe(teacher="sim:reviews?latency_s=0.05", steps=steps)
     hits = kill_until_done(tmp_path, 20, recipe)
     undisturbed = tmp_path / "undisturbed" / "run"
     run_recipe(recipe, undisturbed)
-    assert hits >= 10
+    assert hits >= 10, hits
     assert data_files(tmp_path / "killed" / "run") == data_files(undisturbed)
     result = json.loads((tmp_path / "killed" / "run" / "result.json").read_text())
+    print(f"{hits} kills hit a running process, {result['spend']['in_doubt']} requests were in flight")
     # What was in flight when a kill hit is asked for again and counted; everything else was asked for once.
     assert result["spend"]["requests"] == 2000
     assert result["spend"]["in_doubt"] <= hits * 2 * 16

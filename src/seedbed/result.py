@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from seedbed.estimate import paired_gain
 from seedbed.prepare import Prepared
 from seedbed.rows import account
+from seedbed.steps.train import gain
 
 
 class Files(Protocol):
@@ -58,7 +58,7 @@ def summarise(
             {key: step[key] for key in ("name", "verb", "round", "complete", "spend")} | _asked(step) for step in steps
         ],
         "stages": _stages(steps, evaluation),
-        "gain": _gain(folder, prepared, evaluation),
+        "gain": _gain(folder, evaluation),
         "evaluation": evaluation,
         "account": account(rows.filter(pl.col("made_by") != "gold")),
         "gold_rows_trained_on": rows.filter(pl.col("made_by") == "gold").height,
@@ -122,7 +122,7 @@ def _stages(steps: Sequence[dict[str, Any]], evaluation: dict[str, Any]) -> list
     return stages
 
 
-def _gain(folder: Files, prepared: Prepared, evaluation: dict[str, Any]) -> dict[str, Any] | None:
+def _gain(folder: Files, evaluation: dict[str, Any]) -> dict[str, Any] | None:
     """Paired gain of the last student over the first on the test rows."""
     names = list(evaluation.get("test", {}))
     if len(names) < 2:
@@ -131,8 +131,5 @@ def _gain(folder: Files, prepared: Prepared, evaluation: dict[str, Any]) -> dict
     first, last = (
         answers.filter((pl.col("student") == name) & (pl.col("split") == "test")) for name in (names[0], names[-1])
     )
-    clusters = first["cluster"].to_list() if prepared.task.context else None
-    if clusters and len(set(clusters)) < 2:
-        return None  # one passage alone says nothing about others
-    gain = paired_gain(first["correct"].cast(float), last["correct"].cast(float), clusters=clusters)
-    return {"before": names[0], "after": names[-1], **gain.to_dict()}
+    found = gain(first, last)
+    return None if found is None else {"before": names[0], "after": names[-1], **found.to_dict()}

@@ -34,7 +34,6 @@ from threadpoolctl import threadpool_limits
 from seedbed import __version__
 from seedbed.budget import Budget
 from seedbed.errors import ConfigError
-from seedbed.estimate import paired_gain
 from seedbed.fingerprint import fingerprint
 from seedbed.ledger import Ledger
 from seedbed.models import open_model
@@ -45,6 +44,7 @@ from seedbed.result import summarise
 from seedbed.rows import frame, write_parquet, write_whole
 from seedbed.steps import Extrapolate, Repeat, Step
 from seedbed.steps.context import Context, Progress, State, TrainedStudent
+from seedbed.steps.train import gain
 from seedbed.students import load_student
 from seedbed.synthesis.drafts import Sampling
 
@@ -153,8 +153,8 @@ class Execution:
             return "gold exhausted"
         # By name: a step that was finished before loads its students anew.
         if repeat.stop_without_gain and before and state.student and state.student.name != before.name:
-            gain = self._gain_on_select(before.name, state.student.name)
-            if gain is not None and gain <= 0:
+            low = self._gain_on_select(before.name, state.student.name)
+            if low is not None and low <= 0:
                 return "no clear gain"
         return None
 
@@ -169,12 +169,8 @@ class Execution:
         answers = [self.folder.path / "predictions" / f"{name}.parquet" for name in (before, after)]
         if not all(file.exists() for file in answers):
             return None
-        first, second = (pl.read_parquet(file) for file in answers)
-        context = self.prepared.task.context
-        clusters = self.prepared.gold.select[context].to_list() if context else None
-        if clusters and len(set(clusters)) < 2:
-            return None
-        return paired_gain(first["correct"].cast(float), second["correct"].cast(float), clusters=clusters).low
+        found = gain(*(pl.read_parquet(file) for file in answers))
+        return None if found is None else found.low
 
     def _one(self, step: Step, state: State, round_: int) -> State:
         self.ordinals[step.verb] += 1
@@ -183,7 +179,7 @@ class Execution:
         done = self.folder.read(f"steps/{name}.json") if self.resuming else None
         if done is not None and done["chain"] == self.chain and done["complete"]:
             self.steps.append(done)
-            return self._load(done)
+            return self._load(done, state)
         self.resuming = False
         ctx = self.ctx.at(name, round_)
         ctx.log({"event": "step started", "step": name})
@@ -217,9 +213,12 @@ class Execution:
         self.folder.write(f"steps/{name}.json", record)
         self.steps.append(record)
 
-    def _load(self, done: dict[str, Any]) -> State:
-        path = self.folder.path
-        students = tuple(TrainedStudent(name, load_student(path / "students" / name)) for name in done["students"])
+    def _load(self, done: dict[str, Any], before: State) -> State:
+        """The state after a finished step; students that are loaded already are not read again."""
+        path, known = self.folder.path, {trained.name: trained for trained in before.students}
+        students = tuple(
+            known.get(name) or TrainedStudent(name, load_student(path / "students" / name)) for name in done["students"]
+        )
         return State(pl.read_parquet(path / "data" / f"{done['name']}.parquet"), students, done["metrics"])
 
 

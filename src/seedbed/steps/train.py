@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from seedbed.errors import DataError
-from seedbed.estimate import Estimate
+from seedbed.estimate import Estimate, paired_gain
 from seedbed.evaluation import metrics
 from seedbed.fingerprint import fingerprint
 from seedbed.models.worlds import World
@@ -105,8 +105,24 @@ def measure(ctx: Context, name: str, student: Student) -> tuple[dict[str, Any], 
 
 def headline(answers: pl.DataFrame) -> Estimate:
     """The task's metric with its interval; rows that share a context are one cluster."""
-    shared = answers["cluster"].null_count() < answers.height
-    return metrics.headline(answers["correct"].to_list(), clusters=answers["cluster"].to_list() if shared else None)
+    return metrics.headline(answers["correct"].to_list(), clusters=_clusters(answers))
+
+
+def gain(before: pl.DataFrame, after: pl.DataFrame) -> Estimate | None:
+    """Paired gain of one student over another from their answers to the same rows, in the same order.
+
+    Returns:
+        None where all rows share one context: one passage alone says nothing about others.
+    """
+    clusters = _clusters(before)
+    if clusters and len(set(clusters)) < 2:
+        return None
+    return paired_gain(before["correct"].cast(float), after["correct"].cast(float), clusters=clusters)
+
+
+def _clusters(answers: pl.DataFrame) -> list[str] | None:
+    """What each row shares with others; None where rows share nothing."""
+    return answers["cluster"].to_list() if answers["cluster"].null_count() < answers.height else None
 
 
 def tagged(answers: pl.DataFrame, student: str, split: str) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from seedbed.request import Failure, Reply, Request
 
 def intent(text, usd=0.5):
     request = Request((("user", text),), slots={"verb": "seed"})
-    return Intent(request.key("m"), request, "m", usd, 100)
+    return Intent(request.key("m"), request.canonical(), "m", usd, 100)
 
 
 @pytest.fixture

@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from seedbed.fingerprint import fingerprint
+from pydantic import BaseModel
 
 Message = tuple[Literal["system", "user", "assistant"], str]
 """Role and content."""
 
-FailureKind = Literal["refused", "truncated", "terminal", "exhausted"]
+FailureKind = Literal["refused", "truncated", "malformed", "terminal", "exhausted"]
 """Why a request has no good answer.
 
 refused: the endpoint declined for content (content filter, `refusal`).
 truncated: the answer hit `max_tokens` and is not whole.
+malformed: the answer does not meet the request's constraint, nor does the one to the re-ask that said why.
 terminal: the endpoint will never answer this request (400, 404, 413, 422), or its answer is unreadable.
 exhausted: every try met a passing fault (429, 5xx, timeout, lost connection); a later run may ask again.
 """
+
+_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """The answer must be JSON that satisfies a JSON Schema (draft 2020-12)."""
+
+    text: str
+    """The schema, as JSON. Make one with `JsonSchema.of`."""
+    name: str = "answer"
+    """Letters, digits, _ and -; some servers show it to the model."""
+
+    @classmethod
+    def of(cls, schema: Mapping[str, Any] | type[BaseModel], name: str = "answer") -> JsonSchema:
+        """From a schema as plain data or from a pydantic model; key order, which a model may follow, is kept."""
+        plain = schema if isinstance(schema, Mapping) else schema.model_json_schema()
+        return cls(_canonical(plain), name)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The answer must be one of these texts."""
+
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """The whole answer must match a regular expression (Python's `re`; servers know the common part of it)."""
+
+    pattern: str
+
+
+Constraint = JsonSchema | Choice | Regex
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +71,60 @@ class Request:
     temperature: float = 0.9
     top_p: float = 1.0
     max_tokens: int = 512
+    seed: int | None = None
+    """Sent to servers that take one; most promise nothing. Without it nothing is sent, whatever `rng_seed` is."""
+    logprobs: int | None = None
+    """Ask for the log-probability of each token of the answer and of so many alternatives beside it, 0 to 20."""
+    constraint: Constraint | None = None
+    """What the answer must look like: enforced by servers that can, checked always."""
     slots: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
     """What the prompt was made from (verb, label, context, ...). Not part of the identity: the messages already
     say it. Only the recorded model reads it, to find the reply somebody's LLM once gave to the same question."""
 
-    def key(self, address: str) -> str:
-        """Identity of this question when put to the model at `address`: 32 hexadecimal digits."""
-        settings = [float(self.temperature), float(self.top_p), self.max_tokens]
-        return fingerprint([address, list(map(list, self.messages)), self.draw, self.rng_seed, settings], digits=32)
+    def canonical(self) -> str:
+        """The question as JSON with one spelling: what is hashed, and what the ledger keeps."""
+        plain: dict[str, Any] = {
+            "messages": self.messages,
+            "draw": self.draw,
+            "rng_seed": self.rng_seed,
+            "temperature": float(self.temperature),
+            "top_p": float(self.top_p),
+            "max_tokens": self.max_tokens,
+        }
+        if self.seed is not None:
+            plain["seed"] = self.seed
+        if self.logprobs is not None:
+            plain["logprobs"] = self.logprobs
+        if self.constraint is not None:
+            plain["constraint"] = _constraint(self.constraint)
+        return _canonical(plain)
+
+    def key(self, address: str, canonical: str | None = None) -> str:
+        """Identity of this question when put to the model at `address`: 32 hexadecimal digits.
+
+        Args:
+            address: What `open_model` was given.
+            canonical: What `canonical()` gave, where the caller needs it too.
+        """
+        text = f"{address}\n{canonical or self.canonical()}"
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _constraint(constraint: Constraint) -> list[str]:
+    if isinstance(constraint, JsonSchema):
+        return ["json_schema", constraint.text, constraint.name]
+    return ["choice", *constraint.options] if isinstance(constraint, Choice) else ["regex", constraint.pattern]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One token of an answer."""
+
+    token: str
+    logprob: float
+    """Natural logarithm of its probability, at most 0."""
+    top: tuple[tuple[str, float], ...] = ()
+    """The likeliest tokens at this place and their logprobs, likeliest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +141,15 @@ class Reply:
     """The model's name as the endpoint returned it."""
     is_cached: bool = False
     """True when the ledger already owned the answer and nothing was sent."""
+    tokens_cached: int = 0
+    """Of `tokens_in`, those the endpoint read from its own prompt cache, at its lower price."""
+    flops: float | None = None
+    """Floating-point operations it took, where the model's size is known: 2 per parameter and token."""
+    logprobs: tuple[TokenLogprob, ...] | None = None
+    """One per token of the answer, where they were asked for and the endpoint gave them."""
+    checked: Literal["", "valid", "salvaged", "repaired"] = ""
+    """How the answer came to meet the request's constraint: at once; after what stood around the JSON was taken off;
+    after one re-ask. Empty where there was no constraint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +164,8 @@ class Failure:
     """A truncated or refused answer is billed all the same."""
     seconds: float = 0.0
     is_cached: bool = False
+    tokens_cached: int = 0
+    flops: float | None = None
 
 
 class Model(Protocol):
@@ -81,8 +176,13 @@ class Model(Protocol):
         """What `open_model` was given; part of the identity of every reply."""
         ...
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Reply | Failure]:
+    def generate(self, requests: Iterable[Request], *, step: str = "") -> Iterator[Reply | Failure]:
         """Answer each request, in order, with bounded memory however many there are.
+
+        Args:
+            requests: Any number of them, also endless; read no further ahead than the window needs.
+            step: Name of the step that asks, such as `extrapolate-2`: the ledger books what it costs there, and the
+                budget may hold a cap for it.
 
         Raises:
             BudgetExceeded: The next request could cost more than is left. Everything sent before it was yielded.

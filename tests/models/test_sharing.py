@@ -27,7 +27,7 @@ def test_a_request_that_comes_again_while_it_is_in_flight_is_sent_once(tmp_path)
 def test_an_answer_recorded_by_somebody_else_meanwhile_is_used_and_kept(tmp_path):
     with Ledger.at(tmp_path / "l.sqlite") as mine, Ledger.at(tmp_path / "l.sqlite") as theirs:
         request = ask("a")
-        intent = Intent("key", request, "somewhere", 0.5, 10)
+        intent = Intent("key", request.canonical(), "somewhere", 0.5, 10)
         assert mine.lookup(["key"], "mine")[0] == {}
         assert theirs.intend("theirs", [intent])
         assert not mine.intend("mine", [intent]), "they are asking it right now"
@@ -39,7 +39,7 @@ def test_an_answer_recorded_by_somebody_else_meanwhile_is_used_and_kept(tmp_path
 
 
 def test_a_request_whose_asker_gave_up_may_be_asked_by_another(tmp_path):
-    intent = Intent("key", ask("a"), "somewhere", 0.5, 10)
+    intent = Intent("key", ask("a").canonical(), "somewhere", 0.5, 10)
     with Ledger.at(tmp_path / "l.sqlite") as mine:
         with Ledger.at(tmp_path / "l.sqlite") as theirs:
             assert theirs.intend("theirs", [intent])
@@ -72,7 +72,7 @@ def test_two_processes_that_ask_the_same_pay_once(tmp_path):
 
 def _intend_and_wait(path, is_ready):
     with Ledger.at(path) as ledger:
-        ledger.intend("theirs", [Intent("key", ask("a"), "somewhere", 0.5, 10)])
+        ledger.intend("theirs", [Intent("key", ask("a").canonical(), "somewhere", 0.5, 10)])
         is_ready.set()
         time.sleep(60)
 
@@ -89,7 +89,7 @@ def test_an_intent_of_a_process_belongs_to_it_until_it_is_gone(tmp_path, is_kill
             if is_killed:
                 os.kill(worker.pid, signal.SIGKILL)
                 worker.join(10)
-            assert ledger.intend("mine", [Intent("key", ask("a"), "somewhere", 0.5, 10)]) == (
+            assert ledger.intend("mine", [Intent("key", ask("a").canonical(), "somewhere", 0.5, 10)]) == (
                 {"key"} if is_killed else set()
             )
     finally:

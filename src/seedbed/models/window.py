@@ -58,7 +58,7 @@ class Window:
         """What `open_model` was given."""
         return self.wire.address
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
+    def generate(self, requests: Iterable[Request], *, step: str = "") -> Iterator[Answer]:
         """See `seedbed.request.Model`."""
         if self.budget is not None and self.budget.usd is not None and self.price is None:
             raise ConfigError(
@@ -67,7 +67,8 @@ class Window:
                 "set teacher.endpoint.usd_per_million_in and usd_per_million_out, or cap requests or tokens",
             )
         channel = Channel(room=max(4 * self.concurrency, CHUNK))
-        thread = threading.Thread(target=self._run, args=(iter(requests), channel), name="seedbed-model", daemon=True)
+        work = (iter(requests), channel, step)
+        thread = threading.Thread(target=self._run, args=work, name="seedbed-model", daemon=True)
         thread.start()
         try:
             yield from channel.take()
@@ -75,9 +76,9 @@ class Window:
             channel.close()
             thread.join()
 
-    def _run(self, requests: Iterator[Request], channel: Channel) -> None:
+    def _run(self, requests: Iterator[Request], channel: Channel, step: str) -> None:
         try:
-            asyncio.run(_Flow(self, channel).run(requests))
+            asyncio.run(_Flow(self, channel, step).run(requests))
             error: BaseException | None = None
         except Closed:
             error = None
@@ -119,8 +120,8 @@ class _Flight:
 class _Flow:
     """One call of `generate`, inside its loop."""
 
-    def __init__(self, window: Window, channel: Channel) -> None:
-        self._window, self._channel = window, channel
+    def __init__(self, window: Window, channel: Channel, step: str) -> None:
+        self._window, self._channel, self._step = window, channel, step
         self._ledger, self._budget = window.ledger, window.budget
         self._scope = self._budget.scope if self._budget else ""
         self._flying: dict[str, asyncio.Task[None]] = {}
@@ -175,7 +176,7 @@ class _Flow:
                 number += 1
         finally:
             if self._ledger and owned:
-                self._ledger.use(self._scope, owned)
+                self._ledger.use(self._scope, owned, step=self._step)
         return number
 
     async def _plan(self, number: int, request: Request, key: str, *, is_new: bool) -> None:
@@ -205,7 +206,8 @@ class _Flow:
         address = self._window.address
         return self._ledger.intend(
             self._scope,
-            [Intent(each.key, each.request, address, each.worst.usd, each.worst.tokens) for each in flights],
+            [Intent(it.key, it.request.canonical(), address, it.worst.usd, it.worst.tokens) for it in flights],
+            step=self._step,
         )
 
     async def _reserve(self, worst: Worst) -> None:
@@ -258,7 +260,7 @@ class _Flow:
         assert self._ledger is not None
         while not self._intend([flight]):
             if found := self._ledger.lookup([flight.key], self._scope)[0].get(flight.key):
-                self._ledger.use(self._scope, [flight.key])
+                self._ledger.use(self._scope, [flight.key], step=self._step)
                 self._land_one(flight, found, usd=0.0)
                 return
             await asyncio.sleep(ANOTHER_ASKS_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -53,18 +53,40 @@ class Endpoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base_url: str | None = None
-    """For `openai:` addresses; None means OPENAI_BASE_URL, then OpenAI itself."""
+    """For `openai:` and `anthropic:` addresses; None means OPENAI_BASE_URL or ANTHROPIC_BASE_URL, then the service."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the key; the key itself is never written anywhere. None means
-    OPENAI_API_KEY for `openai:` addresses and no key for every other one, so that no server gets another's key."""
+    OPENAI_API_KEY for `openai:` addresses, ANTHROPIC_API_KEY for `anthropic:` ones and no key for every other, so that
+    no server gets another's key."""
+    api: Literal["chat", "responses", "messages"] | None = None
+    """The wire format: OpenAI's chat completions or responses, Anthropic's messages. None is `messages` for
+    `anthropic:` addresses and `chat` for every other."""
+    constraints: Literal["openai", "vllm", "llama.cpp", "none"] = "openai"
+    """How the server is told what an answer must look like: `response_format` with a JSON schema (openai); that and
+    choices and regular expressions (vllm, llama.cpp); not at all (none). Answers are checked in every case."""
+    draws_per_request: int = Field(1, ge=1, le=128)
+    """Draws of one prompt that may share one request (`n`), where the server takes it: the prompt is billed once."""
+    batch: bool = False
+    """Send files of requests to the batch endpoint: half the price, an answer within a day."""
     concurrency: int = Field(16, ge=1)
     """Most requests in flight at once."""
+    requests_per_minute: int | None = Field(None, ge=1)
+    tokens_per_minute: int | None = Field(None, ge=1)
+    """Caps of the account, where they are known; without them the limit is found by trying."""
     timeout_s: float = Field(120, gt=0)
     """Longest wait for one answer, in seconds, before it is asked again."""
     attempts: int = Field(6, ge=1)
     """Most tries per request before it is a failure of kind `exhausted`."""
+    stall_s: float = Field(600, gt=0)
+    """Longest time, in seconds, that every answer may be a fault before the run pauses with the reason."""
+    hedge_after_s: float | None = Field(None, gt=0)
+    """Ask a second time when an answer takes longer, and keep the first answer; both may be billed. None is never."""
     usd_per_million_in: float | None = Field(None, ge=0)
     usd_per_million_out: float | None = Field(None, ge=0)
+    parameters_billion: float | None = Field(None, gt=0)
+    """Active parameters of the model, in billions, where its work is to be counted in FLOPs."""
+    device: str | None = None
+    """Of an in-process model: cpu, cuda, cuda:1; None is the best there is."""
 
     @model_validator(mode="after")
     def _both_prices(self) -> Endpoint:

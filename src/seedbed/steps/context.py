@@ -104,7 +104,7 @@ class Context:
         sent = requests if purse.limit is None else requests[: purse.limit]
         if purse.ended is None:
             try:
-                for reply in self.teacher.generate(iter(sent)):
+                for reply in self.teacher.generate(iter(sent), step=self.step):
                     replies.append(reply)
                     purse.paid_usd += 0.0 if reply.is_cached else reply.usd or 0.0
                     self.progress(self.step, len(replies), len(sent), purse.paid_usd)

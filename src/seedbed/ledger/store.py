@@ -19,38 +19,19 @@ from typing import Any
 from uuid import uuid4
 
 from seedbed.errors import BoundaryError, ConfigError
-from seedbed.request import Failure, FailureKind, Reply, Request
+from seedbed.ledger.schema import TABLES, VERSION
+from seedbed.request import Failure, FailureKind, Reply, TokenLogprob
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS requests (
-    key TEXT PRIMARY KEY,
-    scope TEXT NOT NULL,          -- the run that paid
-    verb TEXT NOT NULL,
-    model TEXT NOT NULL,          -- the address
-    request TEXT NOT NULL,        -- JSON: messages and sampling; never a key or a header
-    state TEXT NOT NULL,          -- asked, reply, refused, truncated, terminal, exhausted
-    text TEXT,                    -- the reply, or why there is none
-    returned_model TEXT,
-    tokens_in INTEGER,
-    tokens_out INTEGER,
-    usd REAL,                     -- NULL is unknown, which is not free
-    worst_usd REAL,
-    worst_tokens INTEGER NOT NULL,
-    lost INTEGER NOT NULL,        -- times the request was asked without an answer being recorded
-    lost_usd REAL NOT NULL,       -- worst case of those times
-    seconds REAL,
-    asked_at REAL NOT NULL,
-    owner TEXT NOT NULL DEFAULT ''  -- who is asking right now; '' when nobody is
-);
-CREATE TABLE IF NOT EXISTS uses (  -- who used a reply, paid for by them or not; one line however often a run restarts
-    scope TEXT NOT NULL,
-    key TEXT NOT NULL,
-    PRIMARY KEY (scope, key)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS paid_by ON requests (scope);
-"""
-_VERSION = 1
 _FINAL = ("reply", "refused", "truncated", "terminal")
+_USE = "INSERT OR IGNORE INTO uses (scope, key, step) VALUES (?, ?, ?)"
+_LOSE = (
+    "INSERT INTO losses (scope, step, model, key, usd, tokens, at)"
+    " SELECT scope, step, model, key, worst_usd, worst_tokens, ? FROM requests WHERE key = ? AND state = 'asked'"
+)
+_SETTLE = (
+    "UPDATE requests SET state = ?, text = ?, returned_model = ?, tokens_in = ?, tokens_out = ?, tokens_cached = ?,"
+    " usd = ?, flops = ?, seconds = ?, logprobs = ?, checked = ? WHERE key = ?"
+)
 FLUSH_S = 0.01
 """Replies are committed together with the next intents, or after so many seconds: what a kill can lose."""
 
@@ -60,7 +41,8 @@ class Intent:
     """A request that is about to be sent, and what it can cost at most."""
 
     key: str
-    request: Request
+    request: str
+    """Its canonical JSON."""
     address: str
     usd: float | None
     """None where the price is unknown."""
@@ -89,6 +71,8 @@ class Spend:
     """Times an answer was lost on its way, or a process ended before it was recorded; it may be billed all the same."""
     in_doubt_usd: float
     """What those can have cost at most."""
+    flops: float = 0.0
+    """Floating-point operations of everything used, as far as they are known."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -112,14 +96,14 @@ class Ledger:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _VERSION):
+            if version not in (0, VERSION):
                 raise ConfigError(
                     "the ledger was written by another version",
                     f"{path}: version {version}",
-                    f"this program writes version {_VERSION}; choose another file",
+                    f"this program writes version {VERSION}; choose another file",
                 )
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"PRAGMA user_version={_VERSION}")
+            self._db.executescript(TABLES)
+            self._db.execute(f"PRAGMA user_version={VERSION}")
         except (sqlite3.Error, OSError) as error:
             raise ConfigError(
                 "the ledger cannot be opened", f"{path}: {error}", "check the folder, its disk and rights"
@@ -151,8 +135,8 @@ class Ledger:
         self.flush()
         with self._locked():
             found = self._db.execute(
-                "SELECT key, state, text, tokens_in, tokens_out, usd, seconds, returned_model FROM requests"
-                " WHERE key IN (SELECT value FROM json_each(?)) AND state IN (?, ?, ?, ?)",
+                "SELECT key, state, text, tokens_in, tokens_out, usd, seconds, returned_model, tokens_cached, flops,"
+                " logprobs FROM requests WHERE key IN (SELECT value FROM json_each(?)) AND state IN (?, ?, ?, ?)",
                 (wanted, *_FINAL),
             ).fetchall()
             used = self._db.execute(
@@ -160,45 +144,51 @@ class Ledger:
             ).fetchall()
         return {row[0]: _answer(*row[1:]) for row in found}, {key for (key,) in used}
 
-    def spend(self, scope: str) -> Spend:
-        """What a scope used and paid so far."""
+    def spend(self, scope: str, *, step: str | None = None, model: str | None = None) -> Spend:
+        """What a scope used and paid so far; only by one of its steps, or only of one model, where these are given."""
+        only = (scope, step, step, model, model)
         self.flush()
         with self._locked():
             used = self._db.execute(
                 "SELECT count(*), total(r.scope = u.scope), total(r.tokens_in), total(r.tokens_out),"
                 " total(coalesce(r.tokens_in + r.tokens_out, r.worst_tokens)), total(r.usd),"
-                " total(r.usd IS NULL AND r.state != 'asked') FROM uses u JOIN requests r USING (key)"
-                " WHERE u.scope = ?",
-                (scope,),
+                " total(r.usd IS NULL AND r.state != 'asked'), total(r.flops) FROM uses u JOIN requests r USING (key)"
+                " WHERE u.scope = ? AND (? IS NULL OR u.step = ?) AND (? IS NULL OR r.model = ?)",
+                only,
             ).fetchone()
             paid = self._db.execute(
-                "SELECT total(usd), total(lost + (state = 'asked')),"
-                " total(lost_usd + CASE WHEN state = 'asked' THEN coalesce(worst_usd, 0) ELSE 0 END)"
-                " FROM requests WHERE scope = ?",
-                (scope,),
+                "SELECT total(usd), total(state = 'asked'), total(CASE WHEN state = 'asked' THEN worst_usd END)"
+                " FROM requests WHERE scope = ? AND (? IS NULL OR step = ?) AND (? IS NULL OR model = ?)",
+                only,
             ).fetchone()
-        requests, sent, tokens_in, tokens_out, tokens_at_most, usd, unknown = used
+            lost = self._db.execute(
+                "SELECT count(*), total(usd), total(tokens) FROM losses"
+                " WHERE scope = ? AND (? IS NULL OR step = ?) AND (? IS NULL OR model = ?)",
+                only,
+            ).fetchone()
+        requests, sent, tokens_in, tokens_out, tokens_at_most, usd, unknown, flops = used
         return Spend(
             requests=int(requests),
             sent=int(sent),
             tokens_in=int(tokens_in),
             tokens_out=int(tokens_out),
-            tokens_at_most=int(tokens_at_most),
+            tokens_at_most=int(tokens_at_most + lost[2]),
             usd=None if unknown else float(usd),
             paid_usd=float(paid[0]),
             unknown_price=int(unknown),
-            in_doubt=int(paid[1]),
-            in_doubt_usd=float(paid[2]),
+            in_doubt=int(paid[1] + lost[0]),
+            in_doubt_usd=float(paid[2] + lost[1]),
+            flops=float(flops),
         )
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def use(self, scope: str, keys: Sequence[str]) -> None:
+    def use(self, scope: str, keys: Sequence[str], *, step: str = "") -> None:
         """Note that a scope used answers that were already owned."""
         with self._transaction():
-            self._db.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?)", [(scope, key) for key in keys])
+            self._db.executemany(_USE, [(scope, key, step) for key in keys])
 
-    def intend(self, scope: str, intents: Sequence[Intent]) -> set[str]:
+    def intend(self, scope: str, intents: Sequence[Intent], *, step: str = "") -> set[str]:
         """Note, durably, that requests are about to be sent; what was settled before is committed along with it.
 
         Returns:
@@ -207,48 +197,59 @@ class Ledger:
         """
         wanted = json.dumps([intent.key for intent in intents])
         query = "SELECT key, state, owner FROM requests WHERE key IN (SELECT value FROM json_each(?))"
+        now = time.time()
         with self._transaction():
+            known = {key: (state, owner) for key, state, owner in self._db.execute(query, (wanted,))}
             taken = {
                 key
-                for key, state, owner in self._db.execute(query, (wanted,))
+                for key, (state, owner) in known.items()
                 if state in _FINAL or (state == "asked" and _is_running(owner))
             }
             mine = [intent for intent in intents if intent.key not in taken]
-            # An intent that was never settled may have been billed: its worst case stays on the books.
+            # An intent that was never settled may have been billed: its worst case stays on the books of who made it.
+            self._db.executemany(_LOSE, [(now, each.key) for each in mine if each.key in known])
             self._db.executemany(
-                "INSERT INTO requests (key, scope, verb, model, request, state, worst_usd, worst_tokens, lost,"
-                " lost_usd, asked_at, owner) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, 0, 0, ?, ?)"
-                " ON CONFLICT (key) DO UPDATE SET lost = lost + (state = 'asked'),"
-                " lost_usd = lost_usd + coalesce(CASE WHEN state = 'asked' THEN worst_usd ELSE usd END, 0),"
-                " scope = excluded.scope, state = 'asked', worst_usd = excluded.worst_usd, usd = NULL,"
-                " asked_at = excluded.asked_at, owner = excluded.owner",
-                [self._row(scope, intent) for intent in mine],
+                "INSERT INTO requests (key, scope, step, model, request, state, worst_usd, worst_tokens, asked_at,"
+                " owner) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET scope = excluded.scope,"
+                " step = excluded.step, state = 'asked', worst_usd = excluded.worst_usd, usd = NULL,"
+                " worst_tokens = excluded.worst_tokens, asked_at = excluded.asked_at, owner = excluded.owner",
+                [(i.key, scope, step, i.address, storable(i.request), i.usd, i.tokens, now, self._owner) for i in mine],
             )
-            self._db.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?)", [(scope, each.key) for each in mine])
+            self._db.executemany(_USE, [(scope, each.key, step) for each in mine])
         return {intent.key for intent in mine}
 
-    def settle(self, key: str, answer: Reply | Failure) -> None:
-        """Store the answer to an intent; durable with the next write or `flush`, so that many share one commit."""
-        state = "reply" if isinstance(answer, Reply) else answer.kind
-        text = answer.text if isinstance(answer, Reply) else answer.message
-        model = answer.model if isinstance(answer, Reply) else None
+    def settle(self, key: str, answer: Reply | Failure, *, checked: str = "") -> None:
+        """Store the answer to an intent; durable with the next write or `flush`, so that many share one commit.
+
+        Args:
+            key: The intent's.
+            answer: The reply as it came, or why there is none.
+            checked: How the reply met its constraint; see the table's column.
+        """
+        if isinstance(answer, Reply):
+            state, text, model, logprobs = "reply", answer.text, answer.model, _packed(answer.logprobs)
+        else:
+            state, text, model, logprobs = answer.kind, answer.message, None, None
+        tokens = (answer.tokens_in, answer.tokens_out, answer.tokens_cached)
         with self._lock:
             self._settled.append(
-                (state, text, model, answer.tokens_in, answer.tokens_out, answer.usd, answer.seconds, key)
+                (state, text, model, *tokens, answer.usd, answer.flops, answer.seconds, logprobs, checked, key)
             )
 
     def lose(self, key: str) -> None:
         """Note that a try ended without its answer although it may be billed."""
         with self._transaction():
-            self._db.execute(
-                "UPDATE requests SET lost = lost + 1, lost_usd = lost_usd + coalesce(worst_usd, 0) WHERE key = ?",
-                (key,),
-            )
+            self._db.execute(_LOSE, (time.time(), key))
 
     def withdraw(self, scope: str, key: str) -> None:
         """Take an intent back that was refused before it could cost anything."""
         with self._transaction():
-            self._db.execute("DELETE FROM requests WHERE key = ? AND state = 'asked' AND lost = 0", (key,))
+            self._db.execute(
+                "DELETE FROM requests WHERE key = ? AND state = 'asked' AND NOT EXISTS"
+                " (SELECT 1 FROM losses WHERE losses.key = requests.key)",
+                (key,),
+            )
             self._db.execute("DELETE FROM uses WHERE scope = ? AND key = ?", (scope, key))
 
     def abandon(self, key: str) -> None:
@@ -262,31 +263,13 @@ class Ledger:
             with self._transaction():
                 pass
 
-    def _row(self, scope: str, intent: Intent) -> tuple[str | float | None, ...]:
-        request = intent.request
-        plain = {
-            "messages": request.messages,
-            "draw": request.draw,
-            "rng_seed": request.rng_seed,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "max_tokens": request.max_tokens,
-        }
-        text = storable(json.dumps(plain, ensure_ascii=False))
-        verb, now = request.slots.get("verb", ""), time.time()
-        return (intent.key, scope, verb, intent.address, text, intent.usd, intent.tokens, now, self._owner)
-
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """One short write, together with everything settled since the last; whole or not at all."""
         with self._locked():
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.executemany(
-                    "UPDATE requests SET state = ?, text = ?, returned_model = ?, tokens_in = ?, tokens_out = ?,"
-                    " usd = ?, seconds = ? WHERE key = ?",
-                    self._settled,
-                )
+                self._db.executemany(_SETTLE, self._settled)
                 yield
                 self._db.execute("COMMIT")
             finally:
@@ -310,7 +293,11 @@ class Ledger:
 
 def storable(text: str) -> str:
     """A text that any database and file takes: NUL and lone surrogates become U+FFFD, everything else stays."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if "\x00" in text:
+        text = text.replace("\x00", "\ufffd")
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _is_running(owner: str) -> bool:
@@ -330,10 +317,32 @@ def _process(pid: int) -> str:
         return f"{pid}:"
 
 
-def _answer(  # noqa: PLR0917 - the columns of one query, in its order
-    state: str, text: str, tokens_in: int | None, tokens_out: int | None, usd: float | None, seconds: float, model: str
+def _packed(logprobs: Sequence[TokenLogprob] | None) -> str | None:
+    if logprobs is None:
+        return None
+    return storable(json.dumps([(each.token, each.logprob, each.top) for each in logprobs], ensure_ascii=False))
+
+
+def _unpacked(text: str | None) -> tuple[TokenLogprob, ...] | None:
+    if text is None:
+        return None
+    return tuple(TokenLogprob(token, logprob, tuple(map(tuple, top))) for token, logprob, top in json.loads(text))
+
+
+def _answer(  # noqa: PLR0913, PLR0917 - the columns of one query, in its order
+    state: str,
+    text: str,
+    tokens_in: int | None,
+    tokens_out: int | None,
+    usd: float | None,
+    seconds: float,
+    model: str | None,
+    cached: int,
+    flops: float | None,
+    logprobs: str | None,
 ) -> Reply | Failure:
     if state == "reply":
-        return Reply(text, tokens_in, tokens_out, usd, seconds, model or "", is_cached=True)
+        known = _unpacked(logprobs) if logprobs else None
+        return Reply(text, tokens_in, tokens_out, usd, seconds, model or "", True, cached, flops, known)
     kind: FailureKind = state  # type: ignore[assignment]
-    return Failure(kind, text, tokens_in, tokens_out, usd, seconds, is_cached=True)
+    return Failure(kind, text, tokens_in, tokens_out, usd, seconds, True, cached, flops)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from seedbed.request import Failure, Reply
 
 Answer = Reply | Failure
+
+
+MOST_CHARS = 64 << 20
+"""Most text that is kept behind a late answer."""
 
 
 class Closed(Exception):
@@ -19,31 +23,37 @@ class Closed(Exception):
 class Channel:
     """Answers may be put in any order; they are taken in the order of their numbers.
 
-    At most `room` of them are between being asked for and being taken, so memory is flat however slow the caller
-    or the first of them is.
+    Memory is flat however slow the caller or the first answer is. A caller who takes nothing has few answers bought in
+    advance; an answer that is late, on the other hand, lets many others come in behind it.
+
+    Args:
+        near: Most answers that are in order and not yet taken.
+        far: Most that are between being asked for and being taken.
     """
 
-    def __init__(self, room: int) -> None:
-        self._room = room
+    def __init__(self, near: int, far: int) -> None:
+        self._near, self._far = near, far
+        self._chars = 0
         self._changed = threading.Condition()
         self._waiting: dict[int, Answer] = {}
         self._ready: deque[Answer] = deque()
         self._next = self._taken = 0
         self._error: BaseException | None = None
         self._failure: BaseException | None = None
-        self._is_over = self._is_closed = False
+        self._is_over = self._is_closed = self._is_waiting = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._space: asyncio.Event | None = None
+        self._on_close: Callable[[], None] = lambda: None
 
     # -- the loop's side -----------------------------------------------------------------------------------------------
 
-    def open(self) -> None:
-        """Called once, inside the running loop."""
-        self._loop, self._space = asyncio.get_running_loop(), asyncio.Event()
+    def open(self, on_close: Callable[[], None]) -> None:
+        """Called once, inside the running loop; `on_close` is called there when the caller wants no more."""
+        self._loop, self._space, self._on_close = asyncio.get_running_loop(), asyncio.Event(), on_close
 
     def is_full(self, number: int) -> bool:
         """True when answer `number` must wait for the caller to take some."""
-        return number - self._taken >= self._room
+        return self._next - self._taken >= self._near or number - self._taken >= self._far or self._chars >= MOST_CHARS
 
     async def wait_for_room(self, number: int) -> None:
         """Return once answer `number` may be asked for.
@@ -59,19 +69,25 @@ class Channel:
                     raise self._failure
                 if self._is_closed:
                     raise Closed
-                if number - self._taken < self._room:
+                if not self.is_full(number):
                     return
                 self._space.clear()
+                self._is_waiting = True
             await self._space.wait()
 
     def put(self, number: int, answer: Answer) -> None:
         """Hand over an answer; the caller sees it once all earlier ones are there."""
         with self._changed:
-            self._waiting[number] = answer
             if number != self._next:
+                self._waiting[number] = answer
+                self._chars += _chars(answer)
                 return
-            while self._next in self._waiting:
-                self._ready.append(self._waiting.pop(self._next))
+            self._ready.append(answer)
+            self._next += 1
+            while self._waiting and self._next in self._waiting:
+                later = self._waiting.pop(self._next)
+                self._chars -= _chars(later)
+                self._ready.append(later)
                 self._next += 1
             self._changed.notify()
 
@@ -91,6 +107,11 @@ class Channel:
     def failure(self) -> BaseException | None:
         """What `fail` was given first."""
         return self._failure
+
+    @property
+    def is_stopped(self) -> bool:
+        """True when nothing more is to be asked: the caller is gone, or an answer will never come."""
+        return self._is_closed or self._failure is not None
 
     @property
     def is_closed(self) -> bool:
@@ -125,11 +146,18 @@ class Channel:
     def close(self) -> None:
         """Tell the other side that nothing more is wanted."""
         with self._changed:
-            self._is_closed = True
+            self._is_closed = self._is_waiting = True
+            if self._loop is not None and not self._is_over:
+                self._loop.call_soon_threadsafe(self._on_close)
         self._make_space()
 
     def _make_space(self) -> None:
         with self._changed:
-            if self._loop is None or self._space is None or self._is_over:
+            if self._loop is None or self._space is None or self._is_over or not self._is_waiting:
                 return
+            self._is_waiting = False
             self._loop.call_soon_threadsafe(self._space.set)
+
+
+def _chars(answer: Answer) -> int:
+    return len(answer.text) if isinstance(answer, Reply) else len(answer.message)

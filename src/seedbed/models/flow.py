@@ -1,0 +1,290 @@
+"""One call of `generate`, inside its loop: what is owned is handed out, the rest is reserved, noted and sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from seedbed.budget import Worst
+from seedbed.errors import EndpointRefused
+from seedbed.ledger import FLUSH_S, Intent
+from seedbed.models.booking import Answer, finished, worst_case
+from seedbed.models.channel import Channel, Closed
+from seedbed.models.feed import Feed
+from seedbed.models.wire import Retryable
+from seedbed.request import Failure, FailureKind, Request
+
+if TYPE_CHECKING:
+    from seedbed.models.window import Window
+
+LEAVING_S = 5.0
+"""How long a caller who stops taking answers waits for those in flight; later ones stay on the books as in doubt."""
+ANOTHER_ASKS_S = 0.02
+"""How often the ledger is looked at for an answer that another process is waiting for."""
+_ANY = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A request whose worst case is reserved."""
+
+    number: int
+    request: Request
+    canonical: str
+    key: str
+    worst: Worst
+
+
+class Flow:
+    """Keeps as many requests in flight as the window has slots, whatever any one of them does.
+
+    A request goes through three places: `_fresh` (its worst case is reserved), `_queue` (its intent is committed,
+    many with one write) and `_flying` (it was sent). The queue holds a quarter of the slots more, so that a slot that
+    becomes free is taken at once and the ledger is written once for many.
+    """
+
+    def __init__(self, window: Window, channel: Channel, feed: Feed, step: str) -> None:
+        self._window, self._channel, self._feed, self._step = window, channel, feed, step
+        self._ledger, self._budget = window.ledger, window.budget
+        self._scope = self._budget.scope if self._budget else ""
+        self._fresh: list[Flight] = []
+        self._queue: deque[tuple[Flight, bool]] = deque()
+        self._flying: dict[str, asyncio.Task[None]] = {}
+        self._asked: set[str] = set()
+        self._landed = asyncio.Event()
+        self._wake_at = _ANY
+
+    async def run(self) -> None:
+        """Ask everything; whatever ends it, what is in flight is waited for and recorded."""
+        self._channel.open(on_close=self._leave)
+        self._feed.open()
+        flusher = asyncio.create_task(self._flush_now_and_then())
+        number = 0
+        try:
+            while chunk := await self._feed.take():
+                number = await self._chunk(chunk, number)
+                self._commit()
+            while self._open:
+                await self._one_lands()
+        finally:
+            self._feed.close()
+            self._give_back()
+            await self._land()
+            flusher.cancel()
+            if self._ledger:
+                self._ledger.flush()
+            await self._window.wire.close()
+            self._channel.leave()
+
+    @property
+    def _open(self) -> int:
+        return len(self._flying) + len(self._queue) + len(self._fresh)
+
+    async def _chunk(self, chunk: list[Request], number: int) -> int:
+        address = self._window.address
+        texts = [request.canonical() for request in chunk]
+        keys = [request.key(address, text) for request, text in zip(chunk, texts, strict=True)]
+        known, used = self._ledger.lookup(keys, self._scope) if self._ledger else ({}, set())
+        owned: list[str] = []
+        # What is in flight when the chunk is looked up is waited for as if it stood in the chunk.
+        seen = set(self._asked)
+        try:
+            for request, text, key in zip(chunk, texts, keys, strict=True):
+                if self._channel.is_full(number):
+                    self._commit()
+                    await self._channel.wait_for_room(number)
+                if self._channel.is_stopped:
+                    await self._channel.wait_for_room(number)
+                if key in seen and self._ledger:
+                    # Asked for twice: the second waits for the first and uses its answer.
+                    await self._has_landed(key)
+                    known |= self._ledger.lookup([key], self._scope)[0]
+                is_new = key not in used and key not in seen
+                seen.add(key)
+                if (answer := known.get(key)) is None:
+                    await self._plan(number, request, text, key, is_new=is_new)
+                else:
+                    if is_new:
+                        await self._reserve(Worst(0.0, (answer.tokens_in or 0) + (answer.tokens_out or 0)))
+                        owned.append(key)
+                    self._channel.put(number, answer)
+                number += 1
+        finally:
+            if self._ledger and owned:
+                self._ledger.use(self._scope, owned, step=self._step)
+        return number
+
+    # -- on the way out ------------------------------------------------------------------------------------------------
+
+    async def _plan(self, number: int, request: Request, canonical: str, key: str, *, is_new: bool) -> None:
+        """Reserve a request's worst case as soon as there is a place for it and the budget has room."""
+        slots = self._window.slots()
+        ahead = slots // 4 if self._ledger else 0
+        if self._open >= slots + ahead:
+            await self._open_falls_to(slots if ahead else slots - 1)
+        worst = worst_case(request, self._window.price, is_new=is_new)
+        await self._reserve(worst)
+        self._fresh.append(Flight(number, request, canonical, key, worst))
+        self._asked.add(key)
+
+    async def _reserve(self, worst: Worst) -> None:
+        """Wait until the worst case fits; only when nothing is left to settle is it too much."""
+        while self._budget is not None and not self._budget.try_reserve(worst):
+            if not self._open:
+                raise self._budget.exceeded(worst)
+            await self._one_lands()
+
+    def _commit(self) -> None:
+        """Note what is reserved as intents, and send what there are slots for. Called before every wait, so that the
+        requests of one moment share one commit."""
+        if self._fresh:
+            flights, self._fresh = self._fresh, []
+            mine = self._intend(flights)
+            self._queue.extend((flight, mine is None or flight.key in mine) for flight in flights)
+        if self._queue:
+            self._start()
+
+    def _intend(self, flights: Sequence[Flight]) -> set[str] | None:
+        """Keys that may be sent; None, which is all of them, without a ledger."""
+        if self._ledger is None:
+            return None
+        address = self._window.address
+        intents = [Intent(it.key, it.canonical, address, it.worst.usd, it.worst.tokens) for it in flights]
+        return self._ledger.intend(self._scope, intents, step=self._step)
+
+    def _start(self) -> None:
+        slots = self._window.slots()
+        while self._queue and len(self._flying) < slots:
+            flight, is_mine = self._queue.popleft()
+            name = flight.key if self._ledger else f"{flight.key}-{flight.number}"
+            work = self._send(flight) if is_mine else self._wait_for_another(flight)
+            task = self._flying[name] = asyncio.create_task(work)
+            task.add_done_callback(partial(self._done, name, flight.key))
+
+    # -- in flight -----------------------------------------------------------------------------------------------------
+
+    async def _send(self, flight: Flight) -> None:
+        try:
+            answer, reserved = await self._answer(flight)
+        except EndpointRefused:
+            if self._ledger:
+                self._ledger.withdraw(self._scope, flight.key)
+            self._release([flight.worst])
+            raise
+        except BaseException:  # also a cancellation: whoever comes next must not wait for this one
+            if self._ledger:
+                self._ledger.abandon(flight.key)
+            raise
+        if self._ledger:
+            self._ledger.settle(flight.key, answer)
+        self._land_one(flight.number, reserved, answer, usd=answer.usd)
+
+    async def _answer(self, flight: Flight) -> tuple[Answer, Worst]:
+        """The answer, and what is still reserved for it. A try that may have been billed stays spent at its worst, and
+        room for another one is reserved before it is asked again."""
+        answer = await self._window.wire.send(flight.request)
+        lost = 0
+        while isinstance(answer, Retryable):
+            lost += 1
+            if self._ledger:
+                self._ledger.lose(flight.key)
+            why = f"{answer.message} (lost {lost} times)"
+            again = replace(flight.worst, is_new=False)
+            if lost < self._window.tries:
+                if self._budget is None or self._budget.try_reserve(again):
+                    answer = await self._window.wire.send(flight.request)
+                    continue
+                why += "; the budget has no room for another try"
+            kind: FailureKind = "terminal" if answer.is_unreadable and lost == self._window.tries else "exhausted"
+            return finished(Failure(kind, why), self._window.price), Worst(0.0, 0, is_new=False)
+        return finished(answer, self._window.price), flight.worst
+
+    async def _wait_for_another(self, flight: Flight) -> None:
+        """Use the answer that another process has or waits for; send the request when that process is gone."""
+        assert self._ledger is not None
+        while not self._intend([flight]):
+            if found := self._ledger.lookup([flight.key], self._scope)[0].get(flight.key):
+                self._ledger.use(self._scope, [flight.key], step=self._step)
+                self._land_one(flight.number, flight.worst, found, usd=0.0)
+                return
+            await asyncio.sleep(ANOTHER_ASKS_S)
+        await self._send(flight)
+
+    # -- on the way back -----------------------------------------------------------------------------------------------
+
+    def _land_one(self, number: int, reserved: Worst, answer: Answer, *, usd: float | None) -> None:
+        if self._budget:
+            known = answer.tokens_in is not None and answer.tokens_out is not None
+            tokens = (answer.tokens_in or 0) + (answer.tokens_out or 0) if known else None
+            self._budget.settle(reserved, usd=usd, tokens=tokens)
+        self._channel.put(number, answer)
+
+    def _done(self, name: str, key: str, task: asyncio.Task[None]) -> None:
+        del self._flying[name]
+        self._asked.discard(key)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._channel.fail(error)
+            self._wake_at = _ANY
+        elif self._queue and self._channel.failure is None:
+            self._start()
+        if self._open <= self._wake_at:
+            self._landed.set()
+
+    async def _one_lands(self) -> None:
+        """Return once one more request was settled, or raise what stopped one."""
+        await self._open_falls_to(self._open - 1)
+
+    async def _open_falls_to(self, most: int) -> None:
+        self._commit()
+        while not self._channel.is_stopped and self._open > most:
+            self._landed.clear()
+            self._wake_at = most
+            await self._landed.wait()
+        self._wake_at = _ANY
+        if self._channel.failure is not None:
+            raise self._channel.failure
+        if self._channel.is_closed:
+            raise Closed
+
+    async def _has_landed(self, key: str) -> None:
+        while key in self._asked:
+            await self._one_lands()
+
+    def _leave(self) -> None:
+        self._feed.close()
+        self._landed.set()
+
+    # -- at the end ----------------------------------------------------------------------------------------------------
+
+    def _release(self, reserved: Iterable[Worst]) -> None:
+        for worst in reserved if self._budget else ():
+            assert self._budget is not None
+            self._budget.release(worst)
+
+    def _give_back(self) -> None:
+        """What was reserved or noted and never sent."""
+        unsent = [(flight, False) for flight in self._fresh] + list(self._queue)
+        self._fresh, self._queue = [], deque()
+        self._release(flight.worst for flight, _ in unsent)
+        for flight, is_mine in unsent:
+            if is_mine and self._ledger:
+                self._ledger.withdraw(self._scope, flight.key)
+
+    async def _land(self) -> None:
+        """Wait for what is in flight, since it is paid for; a caller who went away waits only a little."""
+        if self._flying:
+            patience = LEAVING_S if self._channel.is_closed else None
+            _, late = await asyncio.wait(self._flying.values(), timeout=patience)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    async def _flush_now_and_then(self) -> None:
+        while self._ledger:
+            await asyncio.sleep(FLUSH_S)
+            self._ledger.flush()

@@ -99,6 +99,14 @@ class Request:
             plain["constraint"] = _constraint(self.constraint)
         return _canonical(plain)
 
+    @classmethod
+    def from_canonical(cls, text: str) -> Request:
+        """The question that `canonical()` spelled; without its slots, which are not part of it."""
+        plain = json.loads(text)
+        constraint = plain.pop("constraint", None)
+        plain["messages"] = tuple((role, content) for role, content in plain["messages"])
+        return cls(**plain, constraint=None if constraint is None else _constraint_of(*constraint))
+
     def key(self, address: str, canonical: str | None = None) -> str:
         """Identity of this question when put to the model at `address`: 32 hexadecimal digits.
 
@@ -114,6 +122,12 @@ def _constraint(constraint: Constraint) -> list[str]:
     if isinstance(constraint, JsonSchema):
         return ["json_schema", constraint.text, constraint.name]
     return ["choice", *constraint.options] if isinstance(constraint, Choice) else ["regex", constraint.pattern]
+
+
+def _constraint_of(kind: str, *parts: str) -> Constraint:
+    if kind == "json_schema":
+        return JsonSchema(*parts)
+    return Choice(parts) if kind == "choice" else Regex(*parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,4 +44,23 @@ CREATE TABLE IF NOT EXISTS losses (  -- tries whose answer was never recorded, a
     at REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS lost_by ON losses (scope);
+CREATE TABLE IF NOT EXISTS batches (  -- files of requests at a batch endpoint; they hold requests owned by batch:ID
+    id TEXT PRIMARY KEY,          -- ours; the service keeps it as metadata, so that a lost answer to a submit is found
+    model TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    step TEXT NOT NULL,
+    state TEXT NOT NULL,          -- filling, submitting, out (at the service), over (its results are taken)
+    owner TEXT NOT NULL,          -- the process that fills or polls it; '' when none does
+    tries INTEGER NOT NULL,       -- how often its requests will have been in a batch
+    remote TEXT NOT NULL DEFAULT '',  -- the service's id
+    input_file TEXT NOT NULL DEFAULT '',
+    output_file TEXT NOT NULL DEFAULT '',
+    error_file TEXT NOT NULL DEFAULT '',
+    requests INTEGER NOT NULL DEFAULT 0,
+    ending TEXT NOT NULL DEFAULT '',  -- how it ended, in the service's word
+    made_at REAL NOT NULL,        -- seconds since 1970, UTC
+    submitted_at REAL,
+    over_at REAL
+);
+CREATE INDEX IF NOT EXISTS held_by ON requests (owner, key) WHERE owner >= 'batch:' AND owner < 'batch;';
 """

@@ -55,6 +55,11 @@ class BudgetExceeded(SeedbedError, RuntimeError):
 
     exit_code = 4
 
+    def __init__(self, problem: str, seen: str = "", fix: str = "", part: str = "") -> None:
+        super().__init__(problem, seen, fix)
+        self.part = part
+        """Whose cap it is: `steps.NAME`, `models.ADDRESS`, or empty for the one on everything together."""
+
 
 class BoundaryError(SeedbedError, RuntimeError):
     """Code or a server that is not ours failed."""

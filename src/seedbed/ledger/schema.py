@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS requests (
     checked TEXT NOT NULL DEFAULT '',  -- valid, salvaged, repaired, invalid, malformed; '' without a constraint
     worst_usd REAL,
     worst_tokens INTEGER NOT NULL,
+    worst_flops REAL,
     asked_at REAL NOT NULL,       -- seconds since 1970, UTC
     owner TEXT NOT NULL DEFAULT ''  -- who is asking right now; '' when nobody is
 );
@@ -41,9 +42,17 @@ CREATE TABLE IF NOT EXISTS losses (  -- tries whose answer was never recorded, a
     key TEXT NOT NULL,
     usd REAL,                     -- what it can have cost at most
     tokens INTEGER NOT NULL,
+    flops REAL,
     at REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS lost_by ON losses (scope);
+CREATE TABLE IF NOT EXISTS clocks (  -- how long was asked: '' is all steps together, all models together
+    scope TEXT NOT NULL,
+    step TEXT NOT NULL,           -- its name, or a verb for all its steps
+    model TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    PRIMARY KEY (scope, step, model)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (  -- files of requests at a batch endpoint; they hold requests owned by batch:ID
     id TEXT PRIMARY KEY,          -- ours; the service keeps it as metadata, so that a lost answer to a submit is found
     model TEXT NOT NULL,

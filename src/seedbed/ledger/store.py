@@ -25,8 +25,9 @@ from seedbed.request import Failure, FailureKind, Reply, TokenLogprob
 _FINAL = ("reply", "refused", "truncated", "terminal")
 _USE = "INSERT OR IGNORE INTO uses (scope, key, step) VALUES (?, ?, ?)"
 _LOSE = (
-    "INSERT INTO losses (scope, step, model, key, usd, tokens, at)"
-    " SELECT scope, step, model, key, worst_usd, worst_tokens, ? FROM requests WHERE key = ? AND state = 'asked'"
+    "INSERT INTO losses (scope, step, model, key, usd, tokens, flops, at)"
+    " SELECT scope, step, model, key, worst_usd, worst_tokens, worst_flops, ? FROM requests"
+    " WHERE key = ? AND state = 'asked'"
 )
 _SETTLE = (
     "UPDATE requests SET state = ?, text = ?, returned_model = ?, tokens_in = ?, tokens_out = ?, tokens_cached = ?,"
@@ -47,6 +48,8 @@ class Intent:
     usd: float | None
     """None where the price is unknown."""
     tokens: int
+    flops: float | None = None
+    """None where the model's size is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,10 @@ class Spend:
     """What those can have cost at most."""
     flops: float = 0.0
     """Floating-point operations of everything used, as far as they are known."""
+    usd_at_most: float = 0.0
+    """What this scope paid, with the worst case where that is unknown or in doubt."""
+    flops_at_most: float = 0.0
+    """Those of everything used, with the worst case where they are unknown or in doubt."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -148,28 +155,36 @@ class Ledger:
         return {row[0]: _answer(*row[1:]) for row in found}, {key for (key,) in used}
 
     def spend(self, scope: str, *, step: str | None = None, model: str | None = None) -> Spend:
-        """What a scope used and paid so far; only by one of its steps, or only of one model, where these are given."""
-        only = (scope, step, step, model, model)
+        """What a scope used and paid so far.
+
+        Args:
+            scope: Usually a run.
+            step: Only by this step (`verify-2`), or by every step of this verb (`verify`).
+            model: Only of the model at this address.
+        """
+        only = {"scope": scope, "step": step, "model": model}
+        step_is = "(:step IS NULL OR {0}step = :step OR substr({0}step, 1, length(:step) + 1) = :step || '-')"
+        model_is = "(:model IS NULL OR {0}model = :model)"
+        of_use = f" WHERE u.scope = :scope AND {step_is.format('u.')} AND {model_is.format('r.')}"
+        mine = f" WHERE scope = :scope AND {step_is.format('')} AND {model_is.format('')}"
         self.flush()
         with self._locked():
             used = self._db.execute(
                 "SELECT count(*), total(r.scope = u.scope), total(r.tokens_in), total(r.tokens_out),"
                 " total(coalesce(r.tokens_in + r.tokens_out, r.worst_tokens)), total(r.usd),"
-                " total(r.usd IS NULL AND r.state != 'asked'), total(r.flops) FROM uses u JOIN requests r USING (key)"
-                " WHERE u.scope = ? AND (? IS NULL OR u.step = ?) AND (? IS NULL OR r.model = ?)",
+                " total(r.usd IS NULL AND r.state != 'asked'), total(r.flops), total(coalesce(r.flops, r.worst_flops))"
+                f" FROM uses u JOIN requests r USING (key){of_use}",
                 only,
             ).fetchone()
             paid = self._db.execute(
-                "SELECT total(usd), total(state = 'asked'), total(CASE WHEN state = 'asked' THEN worst_usd END)"
-                " FROM requests WHERE scope = ? AND (? IS NULL OR step = ?) AND (? IS NULL OR model = ?)",
+                "SELECT total(usd), total(state = 'asked'), total(CASE WHEN state = 'asked' THEN worst_usd END),"
+                f" total(coalesce(usd, worst_usd)) FROM requests{mine}",
                 only,
             ).fetchone()
             lost = self._db.execute(
-                "SELECT count(*), total(usd), total(tokens) FROM losses"
-                " WHERE scope = ? AND (? IS NULL OR step = ?) AND (? IS NULL OR model = ?)",
-                only,
+                f"SELECT count(*), total(usd), total(tokens), total(flops) FROM losses{mine}", only
             ).fetchone()
-        requests, sent, tokens_in, tokens_out, tokens_at_most, usd, unknown, flops = used
+        requests, sent, tokens_in, tokens_out, tokens_at_most, usd, unknown, flops, flops_at_most = used
         return Spend(
             requests=int(requests),
             sent=int(sent),
@@ -182,6 +197,8 @@ class Ledger:
             in_doubt=int(paid[1] + lost[0]),
             in_doubt_usd=float(paid[2] + lost[1]),
             flops=float(flops),
+            usd_at_most=float(paid[3] + lost[1]),
+            flops_at_most=float(flops_at_most + lost[3]),
         )
 
     # -- writing -------------------------------------------------------------------------------------------------------
@@ -218,12 +235,15 @@ class Ledger:
             # An intent that was never settled may have been billed: its worst case stays on the books of who made it.
             self._db.executemany(_LOSE, [(now, each.key) for each in mine if each.key in known])
             self._db.executemany(
-                "INSERT INTO requests (key, scope, step, model, request, state, worst_usd, worst_tokens, asked_at,"
-                " owner) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, ?, ?)"
+                "INSERT INTO requests (key, scope, step, model, request, state, worst_usd, worst_tokens, worst_flops,"
+                " asked_at, owner) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, ?, ?, ?)"
                 " ON CONFLICT (key) DO UPDATE SET scope = excluded.scope,"
-                " step = excluded.step, state = 'asked', worst_usd = excluded.worst_usd, usd = NULL,"
-                " worst_tokens = excluded.worst_tokens, asked_at = excluded.asked_at, owner = excluded.owner",
-                [(i.key, scope, step, i.address, storable(i.request), i.usd, i.tokens, now, owner) for i in mine],
+                " step = excluded.step, state = 'asked', worst_usd = excluded.worst_usd, usd = NULL, flops = NULL,"
+                " tokens_in = NULL, tokens_out = NULL, worst_tokens = excluded.worst_tokens, worst_flops = excluded.worst_flops, asked_at = excluded.asked_at, owner = excluded.owner",
+                [
+                    (i.key, scope, step, i.address, storable(i.request), i.usd, i.tokens, i.flops, now, owner)
+                    for i in mine
+                ],
             )
             self._db.executemany(_USE, [(scope, each.key, step) for each in mine])
         return {intent.key for intent in mine}

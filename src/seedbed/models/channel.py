@@ -15,6 +15,11 @@ Answer = Reply | Failure
 MOST_CHARS = 64 << 20
 """Most text that is kept behind a late answer."""
 
+_MANY = 32
+_TELL_S = 0.005
+"""The caller's thread is woken for so many answers or after so many seconds: waking it for each costs more CPU than the
+rest of an answer's way."""
+
 
 class Closed(Exception):
     """The caller wants no more answers."""
@@ -40,7 +45,7 @@ class Channel:
         self._next = self._taken = 0
         self._error: BaseException | None = None
         self._failure: BaseException | None = None
-        self._is_over = self._is_closed = self._is_waiting = False
+        self._is_over = self._is_closed = self._is_waiting = self._is_telling = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._space: asyncio.Event | None = None
         self._on_close: Callable[[], None] = lambda: None
@@ -89,6 +94,15 @@ class Channel:
                 self._chars -= _chars(later)
                 self._ready.append(later)
                 self._next += 1
+            if len(self._ready) >= _MANY or self._loop is None:
+                self._changed.notify()
+            elif not self._is_telling:
+                self._is_telling = True
+                self._loop.call_later(_TELL_S, self._tell)
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._is_telling = False
             self._changed.notify()
 
     def leave(self) -> None:

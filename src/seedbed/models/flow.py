@@ -287,4 +287,4 @@ class Flow:
     async def _flush_now_and_then(self) -> None:
         while self._ledger:
             await asyncio.sleep(FLUSH_S)
-            self._ledger.flush()
+            self._ledger.flush(older_than_s=FLUSH_S)

@@ -162,27 +162,27 @@ class Ledger:
             step: Only by this step (`verify-2`), or by every step of this verb (`verify`).
             model: Only of the model at this address.
         """
-        only = {"scope": scope, "step": step, "model": model}
-        step_is = "(:step IS NULL OR {0}step = :step OR substr({0}step, 1, length(:step) + 1) = :step || '-')"
-        model_is = "(:model IS NULL OR {0}model = :model)"
-        of_use = f" WHERE u.scope = :scope AND {step_is.format('u.')} AND {model_is.format('r.')}"
-        mine = f" WHERE scope = :scope AND {step_is.format('')} AND {model_is.format('')}"
+        only = {"scope": scope, "step": step, "steps": f"{step}-*", "model": model}
         self.flush()
         with self._locked():
             used = self._db.execute(
                 "SELECT count(*), total(r.scope = u.scope), total(r.tokens_in), total(r.tokens_out),"
                 " total(coalesce(r.tokens_in + r.tokens_out, r.worst_tokens)), total(r.usd),"
                 " total(r.usd IS NULL AND r.state != 'asked'), total(r.flops), total(coalesce(r.flops, r.worst_flops))"
-                f" FROM uses u JOIN requests r USING (key){of_use}",
+                " FROM uses u JOIN requests r USING (key) WHERE u.scope = :scope AND (:step IS NULL OR u.step = :step"
+                " OR u.step GLOB :steps) AND (:model IS NULL OR r.model = :model)",
                 only,
             ).fetchone()
             paid = self._db.execute(
                 "SELECT total(usd), total(state = 'asked'), total(CASE WHEN state = 'asked' THEN worst_usd END),"
-                f" total(coalesce(usd, worst_usd)) FROM requests{mine}",
+                " total(coalesce(usd, worst_usd)) FROM requests WHERE scope = :scope AND (:step IS NULL OR step = :step"
+                " OR step GLOB :steps) AND (:model IS NULL OR model = :model)",
                 only,
             ).fetchone()
             lost = self._db.execute(
-                f"SELECT count(*), total(usd), total(tokens), total(flops) FROM losses{mine}", only
+                "SELECT count(*), total(usd), total(tokens), total(flops) FROM losses WHERE scope = :scope AND"
+                " (:step IS NULL OR step = :step OR step GLOB :steps) AND (:model IS NULL OR model = :model)",
+                only,
             ).fetchone()
         requests, sent, tokens_in, tokens_out, tokens_at_most, usd, unknown, flops, flops_at_most = used
         return Spend(
@@ -238,8 +238,9 @@ class Ledger:
                 "INSERT INTO requests (key, scope, step, model, request, state, worst_usd, worst_tokens, worst_flops,"
                 " asked_at, owner) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, ?, ?, ?)"
                 " ON CONFLICT (key) DO UPDATE SET scope = excluded.scope,"
-                " step = excluded.step, state = 'asked', worst_usd = excluded.worst_usd, usd = NULL, flops = NULL,"
-                " tokens_in = NULL, tokens_out = NULL, worst_tokens = excluded.worst_tokens, worst_flops = excluded.worst_flops, asked_at = excluded.asked_at, owner = excluded.owner",
+                " step = excluded.step, state = 'asked', usd = NULL, flops = NULL, tokens_in = NULL, tokens_out = NULL,"
+                " worst_usd = excluded.worst_usd, worst_tokens = excluded.worst_tokens,"
+                " worst_flops = excluded.worst_flops, asked_at = excluded.asked_at, owner = excluded.owner",
                 [
                     (i.key, scope, step, i.address, storable(i.request), i.usd, i.tokens, i.flops, now, owner)
                     for i in mine

@@ -18,6 +18,7 @@ COMMANDS = {
     "show": "Show what a run did: accounting, scores, gold reads, rows.",
     "compare": "Run a recipe beside its baselines at equal budget.",
     "report": "Write the report of a run or a comparison as one HTML file.",
+    "ledger": "Show what was asked and paid, by run, step, model or day; export it.",
     "export": "Write a run's rows with a card that says how they were made.",
 }
 

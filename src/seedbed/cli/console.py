@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 # Elsewhere than on a terminal lines are not folded: a log is read by eyes and by grep.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode categories: control, format (direction marks among them), surrogates, line and paragraph separators."""
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
 set_option = click.option(
@@ -33,16 +38,21 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=1))
 
 
+def printable(text: str) -> str:
+    """Text from elsewhere as one line that cannot steer a terminal: control characters become blanks."""
+    return "".join(" " if unicodedata.category(each) in _STEERING else each for each in text)
+
+
 def table(title: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     """Print a table; the first column is text, the others are numbers."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, name in enumerate(head):
         made.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
     for line in lines:
-        made.add_row(*(str(cell).replace("[", r"\[") for cell in line))
+        made.add_row(*(Text(printable(str(cell))) for cell in line))
     if title:
         # Not as the table's own title: that is folded to the table's width.
-        out.print(title.replace("[", r"\["), soft_wrap=True)
+        out.print(Text(printable(title)), soft_wrap=True)
     out.print(made)
 
 

@@ -24,6 +24,8 @@ class Retryable:
     waits and hands these up, because another try may cost once more and the budget must agree first."""
     is_unreadable: bool = False
     """An answer came and made no sense. If it keeps doing so, the request is given up for good."""
+    is_unreachable: bool = False
+    """No connection could be made: nothing listens there, no such host, no common TLS."""
 
 
 class Wire(Protocol):

@@ -22,6 +22,11 @@ def test_wrapping_is_taken_off_and_nothing_else(reply, text):
     assert parsing.bare_text(reply) == text
 
 
+def test_a_fence_that_is_never_closed_is_given_up_at_once():
+    text = "```" + "\n" * 100_000 + "x"
+    assert parsing.bare_text(text) == text  # hours, were the line breaks tried in pairs
+
+
 def test_a_list_is_read_without_its_introduction():
     assert parsing.numbered_list("Sure!\n1. one\n 2) two\n* three\nthat is all") == ["one", "two", "three"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _QUOTES = (('"', '"'), ("“", "”"), ("'", "'"), ("‘", "’"), ("`", "`"))
-_FENCE = re.compile(r"^```[a-zA-Z0-9_-]*\s*\n(.*?)\n?```\s*$", re.DOTALL)
+# The blanks before the first line break are none themselves: a million empty lines must not be tried in pairs.
+_FENCE = re.compile(r"^```[a-zA-Z0-9_-]*[^\S\n]*\n(.*?)\n?```\s*$", re.DOTALL)
 _NUMBERED = re.compile(r"^\s*(?:\d{1,3}\s*[.):]|[-*•])\s+(.+?)\s*$")
 _REFUSAL = re.compile(
     r"^\s*(?:i['’]?m sorry|i am sorry|sorry,|i can(?:not|['’]t)|i am (?:unable|not able)|i['’]m (?:unable|not able)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from seedbed.budget import Budget
 from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
+from seedbed.models.address import SCHEMES, is_on_http
 from seedbed.models.prices import Price, price_of
 from seedbed.models.window import Window
 from seedbed.models.wire import Endpoint, Retryable, Wire
@@ -19,15 +20,16 @@ def open_model(
     """Open the model at an address.
 
     Args:
-        address: `sim:WORLD[?knob=value&...]` (the embedded, simulated teacher), `openai:NAME`,
-            `http(s)://HOST:PORT/v1#NAME` (any server that speaks OpenAI's chat completions), or `recorded:FILE`.
+        address: `sim:WORLD[?knob=value&...]` (the embedded, simulated teacher), `openai:NAME`, `anthropic:NAME`,
+            `http(s)://HOST:PORT/v1#NAME` (any server that speaks one of their formats), `hf:ORG/NAME` or
+            `hf:FOLDER` (in this process, through transformers), `vllm:ORG/NAME` (vLLM's engine), or `recorded:FILE`.
         ledger: Owns every answer; what it owns is never asked again.
         budget: Caps, on a scope of the ledger.
         settings: Where and how fast.
 
     Returns:
-        The model; its layers, outermost first: ledger and budget (an owned answer costs nothing), retry, throttle
-        (innermost, so that it sees each 429 and a waiting retry holds no slot), wire.
+        The model; its layers, outermost first: ledger and budget (an owned answer costs nothing), draws that share a
+        request, retry, throttle (innermost, so that it sees each 429 and a waiting retry holds no slot), wire.
 
     Raises:
         ConfigError: No model can be at such an address, or its key is missing.
@@ -35,13 +37,17 @@ def open_model(
     settings = settings or Endpoint()
     price = price_of(address, settings)
     wire = _wire(address, settings)
-    if address.startswith(("openai:", "http://", "https://")):
+    if is_on_http(address):
         from seedbed.models.retry import Retry
         from seedbed.models.throttle import Throttle
 
-        wire = Retry(Throttle(wire, settings.concurrency), settings.attempts)
+        wire, draws = Retry(Throttle(wire, settings.concurrency), settings.attempts), settings.draws_per_request
+        if draws > 1:
+            from seedbed.models.draws import Draws
+
+            wire = Draws(wire, draws)
         # A request that waits for its next try holds no slot of the throttle, so more than `concurrency` may be open.
-        return Window(wire, 2 * settings.concurrency, ledger, budget, price, tries=min(3, settings.attempts))
+        return Window(wire, 2 * settings.concurrency * draws, ledger, budget, price, tries=min(3, settings.attempts))
     return Window(wire, settings.concurrency, ledger, budget, price)
 
 
@@ -55,12 +61,20 @@ def _wire(address: str, settings: Endpoint) -> Wire:
         from seedbed.models.recorded import Recorded
 
         return Recorded(address)
-    if scheme in ("openai", "http", "https"):
+    if scheme in SCHEMES:
         from seedbed.models.http import Http
 
         return Http(address, settings)
+    if scheme == "hf":
+        from seedbed.models.hf import open_hf
+
+        return open_hf(address, settings)
+    if scheme == "vllm":
+        from seedbed.models.vllm import open_vllm
+
+        return open_vllm(address, settings)
     raise ConfigError(
         "no model can be at such an address",
         address,
-        "use sim:WORLD, openai:NAME, http://HOST:PORT/v1#NAME or recorded:FILE",
+        "use sim:WORLD, openai:NAME, anthropic:NAME, http://HOST:PORT/v1#NAME, hf:NAME, vllm:NAME or recorded:FILE",
     )

@@ -9,14 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedbed.errors import EndpointRefused
-from seedbed.models.chat_completions import body, read_answer, retry_after_s
+from seedbed.models.formats.chat_completions import ChatCompletions
+from seedbed.models.formats.faults import retry_after_s
 from seedbed.models.wire import Retryable
 from seedbed.request import Failure, Reply, Request
+
+CHAT = ChatCompletions("m")
 
 
 def read(status: int, content: Any, **headers: str) -> Reply | Failure | Retryable:
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return read_answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
+    (answer,) = CHAT.read(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
+    return answer
 
 
 def good(content: Any = "hello", reason: str = "stop", **message: Any) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def error(message: str, code: str = "") -> dict[str, Any]:
 
 def test_only_parameters_that_every_server_knows_are_sent() -> None:
     request = Request((("system", "be brief"), ("user", "hi")), draw=3, temperature=0.5, slots={"verb": "seed"})
-    assert body(request, "m") == {
+    assert CHAT.body(request) == {
         "model": "m",
         "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}],
         "temperature": 0.5,
@@ -216,7 +220,7 @@ BODIES = st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).enco
 @settings(max_examples=400, deadline=None)
 def test_no_answer_of_a_hostile_server_breaks_the_reader(status: int, headers: dict[str, str], content: bytes) -> None:
     try:
-        answer = read_answer(status, headers, content)
+        (answer,) = CHAT.read(status, headers, content)
     except EndpointRefused as refused:
         words = refused.seen
     else:

@@ -1,0 +1,98 @@
+"""What one endpoint turned out to take, learnt from its own refusals: no row is lost to a parameter."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from seedbed.errors import EndpointRefused
+from seedbed.request import Constraint, Request
+
+_REFUSES = re.compile(
+    r"unsupported|not supported|not support|deprecated|cannot both|not permitted|unknown|unrecogni[sz]ed|only one|"
+    r"not allowed|unavailable|invalid schema|must be explicitly",
+    re.I,
+)
+_NAMED = re.compile(
+    r"\A(?:unsupported \w+: |invalid )?['\"`]?(max_tokens|temperature|top_p|seed|top_logprobs|logprobs)['\"`]?"
+    r"(?::| (?:is|are|does|and|cannot|can|must)\b)",
+    re.I,
+)
+"""A parameter that the server's words begin with: further on they may quote the prompt, and prompts talk of seeds."""
+_SHAPE = re.compile(r"response_format|json_schema|structured_outputs|output_config|output_format|text\.format|grammar")
+_MOST_SHAPES = 256
+"""Schemas a server may refuse one by one before it is sent none at all."""
+
+
+class Dialect:
+    """Which parameters an endpoint takes. Starts from what its format documents and only ever drops.
+
+    A refused `seed` or `logprobs` is no longer sent, `max_tokens` changes its name, a refused JSON schema is sent
+    without strict mode and then not at all (answers are checked here anyway). A refused `temperature` or `top_p` is
+    dropped only where the request asks for 1, which is what the model does by itself: a row that was asked for at 0.2
+    and drawn at 1 would be another experiment under the same name.
+
+    Args:
+        max_tokens: What the parameter is called at first.
+    """
+
+    def __init__(self, max_tokens: str = "max_tokens") -> None:
+        self.max_tokens = max_tokens
+        self._dropped: set[str] = set()
+        self._refused: dict[Constraint, int] = {}
+
+    def takes(self, name: str) -> bool:
+        """Whether a parameter is still sent."""
+        return name not in self._dropped
+
+    def strictness(self, constraint: Constraint) -> int:
+        """How a constraint is sent: 2 as strictly as it can be, 1 without strict mode, 0 not at all."""
+        return 0 if len(self._refused) > _MOST_SHAPES else 2 - self._refused.get(constraint, 0)
+
+    def sampling(self, request: Request) -> dict[str, float]:
+        """`temperature` and `top_p` as they are sent."""
+        if not self._dropped:
+            return {"temperature": request.temperature, "top_p": request.top_p}
+        wanted = {"temperature": request.temperature, "top_p": request.top_p}
+        return {name: value for name, value in wanted.items() if name not in self._dropped}
+
+    def check(self, request: Request) -> None:
+        """Raise where a request wants what the endpoint was found to refuse."""
+        for name in self._dropped:
+            if name in ("temperature", "top_p"):
+                self._insist(name, request, f"it refused `{name}` before")
+
+    def learn(self, request: Request, status: int, error: dict[str, Any], text: str) -> bool:
+        """Take in a refusal; True where it named a parameter, so that the next request is put otherwise.
+
+        Raises:
+            EndpointRefused: The request needs a temperature or top_p that the model does not take.
+        """
+        if status not in (400, 422):
+            return False
+        complains = _REFUSES.search(f"{error.get('code')} {text}") is not None
+        found = _NAMED.match(text)
+        named = error.get("param") if isinstance(error.get("param"), str) else found and found[1].lower()
+        if named in ("temperature", "top_p"):
+            self._insist(named, request, f"{status}: {text}")
+        if not complains:
+            return False
+        if request.constraint is not None and _SHAPE.search(f"{named} {text[:200]}"):
+            self._refused[request.constraint] = self._refused.get(request.constraint, 0) + 1
+            return True
+        if named == "max_tokens" and self.max_tokens == "max_tokens" and "max_completion_tokens" in text:
+            self.max_tokens = "max_completion_tokens"
+        elif named in ("seed", "logprobs", "top_logprobs", "temperature", "top_p"):
+            self._dropped.add("logprobs" if named == "top_logprobs" else str(named))
+        else:
+            return False
+        return True
+
+    def _insist(self, name: str, request: Request, seen: str) -> None:
+        wanted = request.temperature if name == "temperature" else request.top_p
+        if wanted != 1:
+            raise EndpointRefused(
+                f"the model does not take the {name} that was asked for",
+                f"{name} {wanted:g}; {seen}",
+                f"set {name}: 1 where this model is asked (it then samples its own way), or ask another model",
+            )

@@ -17,7 +17,7 @@ from typing import Any
 REPORT = "REPORT "
 LOOK_S = 0.2
 """How often memory is looked at. Reading it costs a stop of the client in the kernel, so not more often."""
-TAIL = 1500
+TAIL = 2500
 """Characters kept of the output of a client that failed."""
 
 
@@ -129,7 +129,8 @@ class _Watch:
         while not self._is_over.wait(LOOK_S):
             self.peak_kb = max(self.peak_kb, sum(_pss_kb(pid) for pid in _tree(self._pid)))
             if time.monotonic() > self._until:
-                return self._kill("timed out")
+                self._kill("timed out")
+                return
 
     def _kill(self, why: str) -> None:
         self.why = self.why or why
@@ -174,7 +175,7 @@ def _pss_kb(pid: int) -> int:
 
 
 def _read(log: Path) -> tuple[dict[str, Any], str]:
-    """What the client reported, and the end of its output without machine paths."""
+    """What the client reported, and the end of its output."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     report: dict[str, Any] = {}
     for line in lines:

@@ -113,8 +113,7 @@ class Books:
         seen.slot_seconds += self.in_flight * (now - self.changed_s)
         self.changed_s = now
         self.in_flight += by
-        if self.in_flight > seen.max_in_flight:
-            seen.max_in_flight = self.in_flight
+        seen.max_in_flight = max(seen.max_in_flight, self.in_flight)
         return now
 
     def ask(self, row: int) -> tuple[bytes, float]:
@@ -254,11 +253,11 @@ class Connection(asyncio.Protocol):
         said, wait_s = self.books.ask(row)
         if wait_s == 0.0:
             self.books.seen.last_s = time.monotonic()
-            return self.write(said)
+            self.write(said)
+            return
         self.books.change(1)
         self.pending += 1
         self.loop.call_later(wait_s, self.answer, self.books.seen, row, said)
-        return None
 
     def answer(self, seen: Seen, row: int, said: bytes) -> None:
         """Say what was decided, unless the client is gone or the books were opened anew."""
@@ -266,12 +265,11 @@ class Connection(asyncio.Protocol):
         if seen is not self.books.seen:
             return
         seen.last_s = self.books.change(-1)
-        if self.transport is None:
-            return
-        if said:
-            return self.write(said)
-        self.books.give(row)
-        return self.write(BEFORE + b"%08d" % max(row, 0) + AFTER)
+        if said or self.transport is None:
+            self.write(said)
+        else:
+            self.books.give(row)
+            self.write(BEFORE + b"%08d" % max(row, 0) + AFTER)
 
     def write(self, content: bytes) -> None:
         """Send, and hang up where the client asked for it."""

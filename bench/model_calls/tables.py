@@ -24,9 +24,9 @@ def line(run: Run) -> str:
     told = run["report"]
     text = (
         f"{head} {run['ended']:9s} wall {run['wall_s']:6.1f} s, active {run['active_s']:6.1f} s (ideal "
-        f"{run['ideal_active_s']:.1f}), CPU {run['cpu_s']:6.2f} s = {1000 * run['cpu_s'] / run['rows']:.2f} ms a row, peak "
-        f"{run['peak_mb']:.0f} MB, in flight {run['mean_in_flight']:.0f}, requests {run['server']['requests']}, right "
-        f"{told.get('right', 0)}/{run['rows']}"
+        f"{run['ideal_active_s']:.1f}), CPU {run['cpu_s']:6.2f} s = {per_row(run):.2f} ms a row, "
+        f"peak {run['peak_mb']:.0f} MB, in flight {run['mean_in_flight']:.0f}, requests {run['server']['requests']}, "
+        f"right {told.get('right', 0)}/{run['rows']}"
     )
     if kills := [each for each in run.get("kills", []) if each]:
         again = [each["asked_again_although_answered"] for each in kills]
@@ -56,7 +56,12 @@ class Book:
     def why(self, scenario: str, system: str) -> str:
         """Why there is no number."""
         tried = self.tried(scenario, system)
-        return tried[-1]["ended"] if tried else NOTHING
+        if not tried:
+            return NOTHING
+        run = tried[-1]
+        if run["ended"] != "timed out":
+            return str(run["ended"])
+        return f"not done after {run['wall_s']:.0f} s: {run['server']['answered']:,} of {run['rows']:,}"
 
     def ratios(self, scenario: str, value: Callable[[Run], float]) -> list[float]:
         """Ours over the floor, pair by pair, in rising order."""
@@ -119,7 +124,7 @@ def cost(book: Book) -> str:
     for name in SYSTEMS:
         seconds = book.middle("plain", name, active)
         cached = book.middle("cached", name, lambda run: run["rows"] / run["cpu_s"])
-        sent = book.middle("cached", name, lambda run: run["server"]["requests"])
+        sent = book.middle("cached", name, lambda run: run["server"]["requests"] - run["server"]["unmarked"])
         rows.append(
             [
                 name,
@@ -267,16 +272,13 @@ def markdown(kept: dict[str, Any]) -> str:
     """All tables of a pass."""
     book = Book(kept["runs"])
     machine = kept["machine"]
-    cpu_ms = [
-        1000 * run["server"]["server_cpu_s"] / run["server"]["requests"]
-        for run in kept["runs"]
-        if run.get("server", {}).get("requests")
-    ]
+    server = [run["server"] for run in kept["runs"] if "server" in run]
+    cpu_ms = 1000 * sum(each["server_cpu_s"] for each in server) / max(1, sum(each["requests"] for each in server))
     load = sorted(run["load"] for run in kept["runs"])
     head = (
         f"`{kept['command']}`, commit {kept['commit']}, {kept['when']}, {machine['cores']} cores, Python "
-        f"{machine['python']}, {IN_FLIGHT} in flight. The server cost {number(statistics.median(cpu_ms) if cpu_ms else None, 3)} "
-        f"ms CPU a request; load average {load[0]:.1f} to {load[-1]:.1f}. {', '.join(kept['versions'].values())}."
+        f"{machine['python']}, {IN_FLIGHT} in flight. The server cost {cpu_ms:.3f} ms CPU a "
+        f"request; load average {load[0]:.1f} to {load[-1]:.1f}. {', '.join(kept['versions'].values())}."
     )
     return "\n\n".join([head, claims(book), cost(book), trouble(book), kills(book)])
 

@@ -1,4 +1,4 @@
-"""The floor: workers over one iterator, a JSON body, a JSON answer. No store, no retry: it only says what HTTP costs."""
+"""The floor: workers over one iterator, JSON in and out. No store, no retry: it only says what HTTP costs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """bespokelabs-curator: one `LLM` with its own OpenAI processor; its cache folder lies in the job's folder.
 
 What it needs to run beside the others: rate limits far above what the server gives (its defaults are those of a small
-OpenAI account), a model name that its price map knows, and tiktoken's vocabulary, which it fetches from the network when
-it is made; litellm, one of its dependencies, carries a copy.
+OpenAI account), a model name that its price map knows, and tiktoken's vocabulary, which it fetches from the network;
+litellm, one of its dependencies, carries a copy. It gives up the whole run when a request has no answer, unless
+`require_all_responses` is off.
 """
 
 from __future__ import annotations

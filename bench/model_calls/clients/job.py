@@ -21,8 +21,8 @@ class Job:
     """The command line of a client.
 
     rows: how many prompts; in_flight: how many to keep open; base: address of the server, ending in /v1; folder: where
-    the system under test keeps its store; tolerant: some prompts are never answered, so switch on what lets the system go
-    on without them, where it has such a switch.
+    the system under test keeps its store; tolerant: some prompts are never answered, so switch on what lets the
+    system go on without them, where it has such a switch.
     """
 
     def __init__(self) -> None:

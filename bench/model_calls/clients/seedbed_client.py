@@ -1,4 +1,4 @@
-"""seedbed with everything on: ledger, budget in usd, retry, throttle. What a run has between its steps and the network."""
+"""seedbed with everything on (ledger, budget in usd, retry, throttle): what stands between a step and the network."""
 
 from __future__ import annotations
 

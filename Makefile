@@ -21,8 +21,8 @@ lint: $(VENV)/full  ## ruff, mypy --strict, import floors
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(VENV)/full  ## CPU per request of the whole model stack beside bare aiohttp
-	$(PY) bench/model_stack/run.py
+bench: $(VENV)/full  ## model calls beside bare aiohttp (and the peers where installed); under 4 minutes
+	$(PY) bench/model_calls/run.py --quick
 
 docs: $(VENV)/full  ## write the generated pages and tables again
 	$(PY) docs/generate.py

@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from seedbed.budget import Budget
 from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
 from seedbed.models import Price, open_model, price_of
@@ -144,7 +143,7 @@ def preview(recipe: Recipe, path: Path, *, count: int = 5) -> pl.DataFrame:
     if step is None:
         raise ConfigError("there is nothing to preview", "no `synthesise` step", "preview shows the first seed rows")
     with Ledger.at(path.parent / "ledger.sqlite") as ledger:
-        budget = Budget(ledger, scope=f"{recipe.name} preview", **recipe.budget.model_dump())
+        budget = recipe.budget.open(ledger, f"{recipe.name} preview")
         teacher = open_model(recipe.teacher.model, ledger=ledger, budget=budget, settings=recipe.teacher.endpoint)
         ctx = make_context(prepared, teacher)
         ctx.purse.limit = count + (len(prepared.task.labels) if step.reasons else 0)

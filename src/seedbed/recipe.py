@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from seedbed.budget import Budget, Caps
 from seedbed.errors import ConfigError
 from seedbed.fingerprint import fingerprint
+from seedbed.ledger import Ledger
 from seedbed.models import Endpoint
 from seedbed.steps import AnyStep, Evaluate, Extrapolate, Repeat, Step, Train, UseGold, UseRows
 from seedbed.students import StudentSettings
@@ -61,12 +63,18 @@ class TeacherSettings(Settings):
     """Where and how fast; never part of the identity of a reply."""
 
 
-class BudgetSettings(Settings):
+class BudgetSettings(Caps):
     """Caps on what a run may use. The worst case is reserved before sending, so a cap holds under any concurrency."""
 
-    usd: float | None = Field(None, gt=0)
-    requests: int | None = Field(None, gt=0)
-    tokens: int | None = Field(None, gt=0)
+    steps: dict[str, Caps] = Field(default_factory=dict)
+    """Step name such as `extrapolate-2`, or a verb for all its executions together, to caps of its own. A step that
+    reaches its own cap ends early, and the run goes on."""
+    models: dict[str, Caps] = Field(default_factory=dict)
+    """Model address to caps of its own."""
+
+    def open(self, ledger: Ledger, scope: str) -> Budget:
+        """The budget with these caps, less what the scope spent before."""
+        return Budget(ledger, scope, self, steps=self.steps, models=self.models)
 
 
 def _named(value: Any, key: str) -> Any:

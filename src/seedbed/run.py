@@ -253,7 +253,7 @@ def run_recipe(
     with folder.locked(), Ledger.at(ledger or path.parent / "ledger.sqlite") as open_ledger:
         _check_identity(folder, prepared)
         manifest = _manifest(folder, prepared)
-        budget = Budget(open_ledger, scope=f"{recipe.name}@{manifest['run']}", **recipe.budget.model_dump())
+        budget = recipe.budget.open(open_ledger, f"{recipe.name}@{manifest['run']}")
         teacher = open_model(recipe.teacher.model, ledger=open_ledger, budget=budget, settings=recipe.teacher.endpoint)
         ctx = make_context(prepared, teacher, log=folder.log, progress=progress)
         execution = Execution(folder, prepared, ctx, budget)

@@ -9,7 +9,7 @@ import pytest
 from tests.models.scripted import ask
 from tests.models.scripted_server import Answer, error, said, scripted_server
 
-from seedbed.budget import Budget
+from seedbed.budget import Budget, Caps
 from seedbed.errors import BudgetExceeded, EndpointRefused
 from seedbed.ledger import Ledger
 from seedbed.models import Endpoint, open_model
@@ -219,7 +219,7 @@ def test_a_budget_in_usd_holds_against_a_real_server_and_the_run_goes_on_with_a_
     paid = (10 + 5) * 1e4 / 1e6
 
     def run(cap):
-        budget = Budget(ledger, "run", usd=cap)
+        budget = Budget(ledger, "run", Caps(usd=cap))
         found = []
         try:
             for reply in open_model(server.address, ledger=ledger, budget=budget, settings=settings).generate(
@@ -254,7 +254,7 @@ def test_a_cap_in_usd_holds_when_answers_are_billed_and_lost(tmp_path):
         return whole
 
     with scripted_server(script) as server, Ledger.at(tmp_path / "l.sqlite") as ledger:
-        budget = Budget(ledger, "run", usd=cap)
+        budget = Budget(ledger, "run", Caps(usd=cap))
         with pytest.raises(BudgetExceeded):
             list(ask_all(server, 100, ledger, settings, budget))
         spend = budget.spend()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.tiny_gguf import CONTEXT, NAME, serving, write_gguf
 
-from seedbed.budget import Budget
+from seedbed.budget import Budget, Caps
 from seedbed.errors import EndpointRefused
 from seedbed.ledger import Ledger
 from seedbed.models import Endpoint, open_model
@@ -50,7 +50,7 @@ def test_three_requests_get_three_texts_with_tokens_and_a_price(address: str) ->
 
 def test_five_hundred_requests_outlive_their_connections_and_none_is_asked_twice(address: str, tmp_path: Path) -> None:
     with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
-        budget = Budget(ledger, "run", usd=1.0)
+        budget = Budget(ledger, "run", Caps(usd=1.0))
         answers = list(open_model(address, ledger=ledger, budget=budget, settings=SETTINGS).generate(requests(500)))
         assert len(answers) == 500 and all(isinstance(answer, Reply) for answer in answers)
         assert len({answer.text for answer in answers if isinstance(answer, Reply)}) > 250

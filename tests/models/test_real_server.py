@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.tiny_checkpoint import serving, write_checkpoint
 
-from seedbed.budget import Budget
+from seedbed.budget import Budget, Caps
 from seedbed.errors import EndpointRefused
 from seedbed.ledger import Ledger
 from seedbed.models import Endpoint, open_model
@@ -32,7 +32,7 @@ def test_every_draw_is_answered_in_order_with_tokens_and_price_and_never_asked_a
     address: str, tmp_path: Path
 ) -> None:
     with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
-        budget = Budget(ledger, "run", usd=1.0)
+        budget = Budget(ledger, "run", Caps(usd=1.0))
         answers = list(open_model(address, ledger=ledger, budget=budget, settings=SETTINGS).generate(requests(24)))
         replies = [answer for answer in answers if isinstance(answer, Reply)]
         assert len(answers) == 24 and len(replies) >= 20

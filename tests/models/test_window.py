@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.models.scripted import Scripted, ask, echo
 
-from seedbed.budget import Budget
+from seedbed.budget import Budget, Caps
 from seedbed.errors import BudgetExceeded, ConfigError, EndpointRefused
 from seedbed.ledger import Ledger
+from seedbed.models.booking import worst_case
 from seedbed.models.prices import Price
 from seedbed.models.window import CHUNK, Window
 from seedbed.request import Failure, Reply
@@ -125,7 +126,7 @@ def test_a_refusing_endpoint_stops_at_once_and_keeps_what_was_answered(tmp_path)
 def test_a_cap_in_usd_without_a_price_is_refused_before_anything_is_sent(tmp_path):
     wire = Scripted()
     with Ledger.at(tmp_path / "l.sqlite") as ledger, pytest.raises(ConfigError, match="needs a price"):
-        list(window(wire, ledger=ledger, budget=Budget(ledger, "run", usd=1)).generate([ask("a")]))
+        list(window(wire, ledger=ledger, budget=Budget(ledger, "run", Caps(usd=1))).generate([ask("a")]))
     assert not wire.asked
 
 
@@ -157,14 +158,14 @@ def test_a_cap_in_usd_is_never_exceeded_and_does_not_depend_on_timing(tmp_path_f
     for in_flight, slowness in ((concurrency, 1e-4), (1, 0.0)):
         wire = Scripted(answer, lambda request, slow=slowness: script[int(request.messages[0][1])][2] * slow)
         with Ledger.at(tmp_path_factory.mktemp("b") / "l.sqlite") as ledger:
-            budget = Budget(ledger, "run", usd=cap)
+            budget = Budget(ledger, "run", Caps(usd=cap))
             made = window(wire, in_flight, ledger, budget, price)
             answered = []
             try:
                 answered.extend(made.generate(ask(str(i)) for i in range(len(script))))
             except BudgetExceeded:
                 # Stopped for a reason: the next one's worst case really does not fit.
-                assert budget._usd + made.worst(ask(str(len(answered)))).usd > cap
+                assert not budget.try_reserve(worst_case(ask(str(len(answered))), price))
             spend = ledger.spend("run")
             assert spend.paid_usd + spend.in_doubt_usd <= cap + 1e-9
             assert len(answered) == spend.requests == sum(wire.asked.values())
@@ -179,7 +180,7 @@ def test_a_cap_on_requests_counts_owned_answers_once(tmp_path, cap):
         list(window(wire, ledger=ledger, budget=Budget(ledger, "other")).generate(ask(str(i)) for i in range(10)))
         for _ in range(2):
             answered = []
-            budget = Budget(ledger, "run", requests=cap or None)
+            budget = Budget(ledger, "run", Caps(requests=cap or None))
             try:
                 answered.extend(window(wire, ledger=ledger, budget=budget).generate(ask(str(i)) for i in range(30)))
             except BudgetExceeded:
@@ -194,7 +195,7 @@ def test_a_raised_cap_goes_on_where_the_lower_one_ended(tmp_path):
         for cap in (5, 12):
             with pytest.raises(BudgetExceeded):
                 list(
-                    window(wire, ledger=ledger, budget=Budget(ledger, "run", requests=cap)).generate(
+                    window(wire, ledger=ledger, budget=Budget(ledger, "run", Caps(requests=cap))).generate(
                         ask(str(i)) for i in range(99)
                     )
                 )

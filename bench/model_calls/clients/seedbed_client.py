@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from job import Job
 
-from seedbed.budget import Budget
+from seedbed.budget import Budget, Caps
 from seedbed.ledger import Ledger
 from seedbed.models import Endpoint, open_model
 from seedbed.request import Failure, Reply, Request
@@ -31,7 +31,7 @@ def main() -> None:
     job = Job()
     settings = Endpoint(concurrency=job.in_flight, usd_per_million_in=1.0, usd_per_million_out=1.0)
     with Ledger.at(job.folder / "ledger.sqlite") as ledger:
-        budget = Budget(ledger, "bench", usd=1000.0)
+        budget = Budget(ledger, "bench", Caps(usd=1000.0))
         model = open_model(f"{job.base}#loopback", ledger=ledger, budget=budget, settings=settings)
         job.ready()
         answers = Answers(model.generate(Request((("user", prompt),), max_tokens=128) for prompt in job.prompts()))

@@ -6,12 +6,12 @@ from seedbed.budget import Budget
 from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
 from seedbed.models.address import SCHEMES, is_on_http
-from seedbed.models.prices import Price, price_of
+from seedbed.models.prices import Price, flops_per_token, price_of
 from seedbed.models.window import Window
 from seedbed.models.wire import Endpoint, Retryable, Wire
 from seedbed.request import Model
 
-__all__ = ["Endpoint", "Price", "Retryable", "Wire", "open_model", "price_of"]
+__all__ = ["Endpoint", "Price", "Retryable", "Wire", "flops_per_token", "open_model", "price_of"]
 
 
 def open_model(
@@ -35,7 +35,7 @@ def open_model(
         ConfigError: No model can be at such an address, or its key is missing.
     """
     settings = settings or Endpoint()
-    price = price_of(address, settings)
+    price, size = price_of(address, settings), flops_per_token(address, settings)
     wire = _wire(address, settings)
     if is_on_http(address):
         from seedbed.models.retry import Retry
@@ -47,8 +47,9 @@ def open_model(
 
             wire = Draws(wire, draws)
         # A request that waits for its next try holds no slot of the throttle, so more than `concurrency` may be open.
-        return Window(wire, 2 * settings.concurrency * draws, ledger, budget, price, tries=min(3, settings.attempts))
-    return Window(wire, settings.concurrency, ledger, budget, price)
+        slots, tries = 2 * settings.concurrency * draws, min(3, settings.attempts)
+        return Window(wire, slots, ledger, budget, price, tries=tries, flops_per_token=size)
+    return Window(wire, settings.concurrency, ledger, budget, price, flops_per_token=size)
 
 
 def _wire(address: str, settings: Endpoint) -> Wire:

@@ -41,6 +41,22 @@ def price_of(address: str, settings: Endpoint) -> Price | None:
     return None
 
 
+def flops_per_token(address: str, settings: Endpoint) -> float | None:
+    """Floating-point operations for each token of prompt and reply, 2 per active parameter; None where the size is
+    unknown.
+
+    Source:
+        Kaplan et al. 2020, Scaling Laws for Neural Language Models, arXiv:2001.08361, table 1 (forward pass). Differs:
+        attention over the context is left out; it is small beside the parameters up to a few thousand tokens.
+    """
+    billion = settings.parameters_billion
+    if billion is None and address.startswith("sim:"):
+        from seedbed.models.simulated import parse_address
+
+        billion = parse_address(address)[1].parameters_billion
+    return None if billion is None else 2e9 * billion
+
+
 def _listed(model: str) -> Price | None:
     try:
         from genai_prices import Usage, calc_price

@@ -57,6 +57,8 @@ class Knobs(BaseModel):
     """Price per million tokens of prompts."""
     usd_out: float = Field(0.60, ge=0)
     """Price per million tokens of replies."""
+    parameters_billion: float | None = Field(None, gt=0)
+    """Active parameters, in billions, by which its work is counted in flops; none leaves it unknown."""
     latency_s: float = Field(0.0, ge=0, le=60)
     """Seconds before each reply."""
 

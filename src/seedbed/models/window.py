@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from functools import partial
 
 from seedbed.budget import Budget
-from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
 from seedbed.models.booking import Answer
 from seedbed.models.channel import Channel, Closed
@@ -33,6 +33,7 @@ class Window:
         budget: Caps, and the scope that uses are booked on; needs a ledger.
         price: Of the wire's tokens, where the wire does not say what an answer cost.
         tries: How often a request may be sent when each answer was lost although it may be billed, at least 1.
+        flops_per_token: What the model works for each token; None where its size is unknown.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class Window:
         price: Price | None,
         *,
         tries: int = 3,
+        flops_per_token: float | None = None,
     ) -> None:
-        self.wire, self.price, self.tries = wire, price, tries
+        self.wire, self.price, self.tries, self.flops_per_token = wire, price, tries, flops_per_token
         self.ledger, self.budget = ledger, budget
         self.slots: Callable[[], int] = concurrency if callable(concurrency) else partial(int, concurrency)
 
@@ -56,12 +58,6 @@ class Window:
 
     def generate(self, requests: Iterable[Request], *, step: str = "") -> Iterator[Answer]:
         """See `seedbed.request.Model`."""
-        if self.budget is not None and self.budget.usd is not None and self.price is None:
-            raise ConfigError(
-                "a cap in usd needs a price",
-                f"the price of {self.address} is unknown",
-                "set teacher.endpoint.usd_per_million_in and usd_per_million_out, or cap requests or tokens",
-            )
         slots = self.slots()
         channel, feed = Channel(near=max(4 * slots, CHUNK), far=max(FAR * slots, 4 * CHUNK)), Feed(iter(requests))
         thread = threading.Thread(target=self._run, args=(channel, feed, step), name="seedbed-model", daemon=True)
@@ -73,8 +69,10 @@ class Window:
             thread.join()
 
     def _run(self, channel: Channel, feed: Feed, step: str) -> None:
+        clock = self.budget.asking(step=step, model=self.address) if self.budget else nullcontext()
         try:
-            asyncio.run(Flow(self, channel, feed, step).run())
+            with clock:
+                asyncio.run(Flow(self, channel, feed, step).run())
             error: BaseException | None = None
         except Closed:
             error = None

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
+from tests.models import virtual_time
 
 from seedbed.errors import EndpointRefused
 from seedbed.models.retry import Retry
@@ -21,11 +23,15 @@ class Script:
 
     def __init__(self, answers: Iterable[Reply | Failure | Retryable | Exception]) -> None:
         self.answers = list(answers)
-        self.asked = 0
+        self.moments: list[float] = []
+
+    @property
+    def asked(self) -> int:
+        return len(self.moments)
 
     async def send(self, request: Request) -> Reply | Failure | Retryable:
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
-        self.asked += 1
+        self.moments.append(virtual_time.now())
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -34,14 +40,15 @@ class Script:
         self.answers = []
 
 
-def ask(wire: Script, attempts: int, draw: float = 1.0) -> tuple[Reply | Failure, list[float]]:
+def ask(wire: Script, attempts: int, draw: float = 1.0) -> tuple[Reply | Failure | Retryable, list[float]]:
     """The answer, and the seconds of every wait."""
-    waits: list[float] = []
+    return virtual_time.run(_ask(wire, attempts, draw))
 
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
 
-    return asyncio.run(Retry(wire, attempts, sleep=sleep, rng=lambda: draw).send(ASK)), waits
+async def _ask(wire: Script, attempts: int, draw: float) -> tuple[Reply | Failure | Retryable, list[float]]:
+    answer = await Retry(wire, attempts, rng=lambda: draw).send(ASK)
+    moments = [*wire.moments, virtual_time.now()] if isinstance(answer, Retryable) else wire.moments
+    return answer, [round(later - sooner, 9) for sooner, later in pairwise(moments)]
 
 
 def test_a_passing_fault_is_asked_again_until_it_passes() -> None:
@@ -94,3 +101,37 @@ def test_an_endpoint_that_refuses_every_request_is_asked_once() -> None:
     with pytest.raises(EndpointRefused):
         ask(wire, attempts=6)
     assert wire.asked == 1
+
+
+def test_a_fault_that_may_be_billed_is_waited_out_and_handed_up() -> None:
+    lost = Retryable("no answer within 2 s", may_be_billed=True)
+    assert ask(Script([lost]), attempts=6) == (lost, [0.5])
+
+
+def test_nobody_waits_for_a_try_that_would_meet_what_refuses_every_request() -> None:
+    async def run() -> float:
+        retry = Retry(Script([Retryable("429", 250.0), Retryable("503", 250.0), EndpointRefused("no credit")]), 6)
+        asleep = [asyncio.create_task(retry.send(ASK)) for _ in range(2)]
+        await asyncio.sleep(1)
+        assert retry.waiting == 2
+        with pytest.raises(EndpointRefused):
+            await retry.send(ASK)
+        await asyncio.wait(asleep)
+        assert all(isinstance(task.exception(), EndpointRefused) for task in asleep) and retry.waiting == 0
+        return virtual_time.now()
+
+    assert virtual_time.run(run()) == 1
+
+
+def test_a_refusal_is_forgotten_when_the_run_that_met_it_is_over() -> None:
+    async def run() -> Reply | Failure | Retryable:
+        wire = Script([EndpointRefused("no credit"), BUSY, Reply("good")])
+        retry = Retry(wire, 6)
+        with pytest.raises(EndpointRefused):
+            await retry.send(ASK)
+        answers = list(wire.answers)
+        await retry.close()
+        wire.answers = answers
+        return await retry.send(ASK)
+
+    assert virtual_time.run(run()) == Reply("good")

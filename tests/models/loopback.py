@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on loopback that has the faults of real ones, on knobs, and counts what it was asked."""
+"""A server on loopback that speaks each wire format, has the faults of real ones on knobs, and counts its requests."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ class Loopback:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        prompt = body["messages"][-1]["content"]
+        prompt = body.get("input", body.get("messages"))[-1]["content"]
         self.requests[prompt] += 1
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
-        if request.headers.get("Authorization") not in (None, f"Bearer {KEY}"):
-            echo = request.headers["Authorization"]
-            return _error(401, f"Incorrect API key provided: {echo}", "invalid_api_key")
+        for given, right in [("Authorization", f"Bearer {KEY}"), ("x-api-key", KEY)]:
+            if request.headers.get(given, right) != right:
+                return _error(401, f"Incorrect API key provided: {request.headers[given]}", "invalid_api_key")
         if self.faults.latency_s:
             await asyncio.sleep(self.dice.random() * self.faults.latency_s)
         if self.faults.poison in prompt:
@@ -79,7 +79,7 @@ class Loopback:
         if self.faults.credit is not None and self.answered.total() >= self.faults.credit:
             return _error(429, "You exceeded your current quota", "insufficient_quota")
         self.answered[prompt] += 1
-        return web.json_response(self._good(prompt))
+        return web.json_response(self._good(prompt, body, request.path))
 
     async def _fault(self, prompt: str) -> web.Response | None:
         draw, faults = self.dice.random(), self.faults
@@ -97,16 +97,25 @@ class Loopback:
             return _error(429, "Rate limit reached", "rate_limit_exceeded", headers)
         if name == "broken":
             return web.Response(status=500, text="Internal Server Error")
-        whole = json.dumps(self._good(prompt))
+        whole = json.dumps(self._good(prompt, {}, "/v1/chat/completions"))
         return web.Response(text=whole[: len(whole) // 2], content_type="application/json")
 
-    def _good(self, prompt: str) -> dict[str, Any]:
-        message = {"role": "assistant", "content": text_for(prompt)}
-        return {
-            "model": "tiny-1",
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": len(prompt.split()), "completion_tokens": 2},
-        }
+    def _good(self, prompt: str, body: dict[str, Any], path: str) -> dict[str, Any]:
+        words, text = len(prompt.split()), text_for(prompt)
+        if path == "/v1/messages":
+            parts = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": text}]
+            usage = {"input_tokens": words, "output_tokens": 2}
+            return {"type": "message", "model": "tiny-1", "content": parts, "stop_reason": "end_turn", "usage": usage}
+        if path == "/v1/responses":
+            said = {"type": "message", "content": [{"type": "output_text", "text": text, "logprobs": []}]}
+            output = [{"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]}, said]
+            usage = {"input_tokens": words, "output_tokens": 2}
+            return {"object": "response", "status": "completed", "model": "tiny-1", "output": output, "usage": usage}
+        draws = range(body.get("n", 1))
+        choices = [{"index": it, "message": {"content": text if it == 0 else f"{text} again {it}"},
+                    "finish_reason": "stop"} for it in draws]  # fmt: skip
+        usage = {"prompt_tokens": words, "completion_tokens": 2 * len(draws)}
+        return {"model": "tiny-1", "choices": choices, "usage": usage}
 
 
 def _error(status: int, message: str, code: str, headers: dict[str, str] | None = None) -> web.Response:
@@ -122,7 +131,8 @@ def serving(faults: Faults | None = None) -> Iterator[Loopback]:
 
     async def serve() -> None:
         app = web.Application()
-        app.router.add_post("/v1/chat/completions", server.answer)
+        for path in ("chat/completions", "responses", "messages"):
+            app.router.add_post(f"/v1/{path}", server.answer)
         # Without cancellation, a stalled request would keep the server from closing.
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await runner.setup()

@@ -1,4 +1,4 @@
-"""A chat-completions server on loopback that answers from a script and counts what a provider would bill.
+"""A server on loopback that answers from a script and counts what a provider would bill.
 
 An answer depends on the prompt and on how often it was asked, so a test knows beforehand what will happen to which row.
 """
@@ -124,7 +124,7 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, body: dict[str, Any]) -> None:
         server = self.server
-        prompt = body["messages"][-1]["content"]
+        prompt = body.get("input", body.get("messages"))[-1]["content"]
         server.in_flight += 1
         server.most_in_flight = max(server.most_in_flight, server.in_flight)
         answer = server.script(prompt, server.asked[prompt], body)

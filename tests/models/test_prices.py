@@ -3,6 +3,7 @@
 import pytest
 
 from seedbed.models import Endpoint, Price, price_of
+from seedbed.models.prices import flops_of
 
 
 def test_the_recipes_price_goes_first():
@@ -32,3 +33,32 @@ def test_half_a_price_is_refused():
 
 def test_the_price_of_tokens():
     assert Price(1.0, 3.0).usd(1_000_000, 500_000) == pytest.approx(2.5)
+
+
+def test_prompt_tokens_from_a_cache_cost_less_where_the_price_says_so():
+    assert Price(1.0, 3.0, 0.1).usd(1_000_000, 0, 500_000) == pytest.approx(0.55)
+    assert Price(1.0, 3.0).usd(1_000_000, 0, 500_000) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("address", ["openai:gpt-4.1-mini", "anthropic:claude-sonnet-4-5"])
+def test_a_service_lists_its_cache_below_its_prompts_and_a_batch_at_half(address):
+    pytest.importorskip("genai_prices")
+    price, half = price_of(address, Endpoint()), price_of(address, Endpoint(batch=True))
+    assert price is not None and half is not None and price.per_million_cached is not None
+    assert 0 < price.per_million_cached < price.per_million_in
+    assert half.usd(1000, 1000, 500) == pytest.approx(price.usd(1000, 1000, 500) / 2)
+
+
+def test_a_model_that_gets_dearer_with_long_prompts_is_listed_at_its_usual_price():
+    pytest.importorskip("genai_prices")
+    price = price_of("anthropic:claude-sonnet-4-5", Endpoint())
+    assert price is not None and (price.per_million_in, price.per_million_out) == (3.0, 15.0)
+
+
+def test_the_recipes_price_is_not_halved():
+    assert price_of("openai:m", Endpoint(usd_per_million_in=1, usd_per_million_out=2, batch=True)) == Price(1, 2)
+
+
+def test_a_model_of_known_size_works_two_operations_per_parameter_and_token():
+    assert flops_of(Endpoint(parameters_billion=7)) == 14e9
+    assert flops_of(Endpoint()) is None

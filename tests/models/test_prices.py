@@ -3,7 +3,6 @@
 import pytest
 
 from seedbed.models import Endpoint, Price, price_of
-from seedbed.models.prices import flops_of
 
 
 def test_the_recipes_price_goes_first():
@@ -57,8 +56,3 @@ def test_a_model_that_gets_dearer_with_long_prompts_is_listed_at_its_usual_price
 
 def test_the_recipes_price_is_not_halved():
     assert price_of("openai:m", Endpoint(usd_per_million_in=1, usd_per_million_out=2, batch=True)) == Price(1, 2)
-
-
-def test_a_model_of_known_size_works_two_operations_per_parameter_and_token():
-    assert flops_of(Endpoint(parameters_billion=7)) == 14e9
-    assert flops_of(Endpoint()) is None

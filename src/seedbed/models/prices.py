@@ -68,18 +68,6 @@ def price_of(address: str, settings: Endpoint) -> Price | None:
     return price.times(_BATCH) if price is not None and settings.batch else price
 
 
-def flops_of(settings: Endpoint) -> float | None:
-    """Floating-point operations per token, read or written; None where the model's size is not known.
-
-    Two per active parameter: one multiplication and one addition.
-
-    Source:
-        Bansal et al. 2024, Smaller, Weaker, Yet Better, arXiv:2408.16737 (2 x parameters x tokens). Differs: tokens of
-        the prompt are counted too, and those read from a cache are not to be.
-    """
-    return None if settings.parameters_billion is None else 2e9 * settings.parameters_billion
-
-
 def flops_per_token(address: str, settings: Endpoint) -> float | None:
     """Floating-point operations for each token of prompt and reply, 2 per active parameter; None where the size is
     unknown.

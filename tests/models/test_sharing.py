@@ -11,6 +11,7 @@ from tests.models.scripted_server import Answer, said, scripted_server
 
 from seedbed.ledger import Intent, Ledger
 from seedbed.models import Endpoint, open_model
+from seedbed.models.booking import Tariff
 from seedbed.models.window import CHUNK, Window
 from seedbed.request import Reply
 
@@ -20,7 +21,7 @@ def test_a_request_that_comes_again_while_it_is_in_flight_is_sent_once(tmp_path)
     wire = Scripted(delay=lambda request: 0.6 if request.messages[0][1] == "slow" else 0.0)
     stream = [ask("slow"), *(ask(str(i)) for i in range(CHUNK + 20)), ask("slow"), ask("slow")]
     with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
-        found = list(Window(wire, 8, ledger, None, None).generate(stream))
+        found = list(Window(wire, 8, ledger, None, Tariff()).generate(stream))
     assert wire.asked["slow"] == 1 and [found[i].text for i in (0, -1)] == ["to slow"] * 2
 
 
@@ -103,6 +104,6 @@ def test_a_request_whose_sending_broke_may_be_asked_again_in_the_same_process(tm
 
     with Ledger.at(tmp_path / "l.sqlite") as ledger:
         with pytest.raises(ZeroDivisionError):
-            list(Window(Scripted(bug), 2, ledger, None, None).generate([ask("a")]))
-        assert [reply.text for reply in Window(Scripted(), 2, ledger, None, None).generate([ask("a")])] == ["to a"]
+            list(Window(Scripted(bug), 2, ledger, None, Tariff()).generate([ask("a")]))
+        assert [reply.text for reply in Window(Scripted(), 2, ledger, None, Tariff()).generate([ask("a")])] == ["to a"]
         assert ledger.spend("").in_doubt == 1, "what the broken try may have cost stays on the books"

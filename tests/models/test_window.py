@@ -12,14 +12,14 @@ from tests.models.scripted import Scripted, ask, echo
 from seedbed.budget import Budget, Caps
 from seedbed.errors import BudgetExceeded, ConfigError, EndpointRefused
 from seedbed.ledger import Ledger
-from seedbed.models.booking import worst_case
+from seedbed.models.booking import Tariff
 from seedbed.models.prices import Price
 from seedbed.models.window import CHUNK, Window
 from seedbed.request import Failure, Reply
 
 
 def window(wire, concurrency=8, ledger=None, budget=None, price=None):
-    return Window(wire, concurrency, ledger, budget, price)
+    return Window(wire, concurrency, ledger, budget, Tariff(price))
 
 
 def test_answers_come_in_order_whatever_the_latency():
@@ -165,7 +165,7 @@ def test_a_cap_in_usd_is_never_exceeded_and_does_not_depend_on_timing(tmp_path_f
                 answered.extend(made.generate(ask(str(i)) for i in range(len(script))))
             except BudgetExceeded:
                 # Stopped for a reason: the next one's worst case really does not fit.
-                assert not budget.try_reserve(worst_case(ask(str(len(answered))), price))
+                assert not budget.try_reserve(Tariff(price).worst_case(ask(str(len(answered)))))
             spend = ledger.spend("run")
             assert spend.paid_usd + spend.in_doubt_usd <= cap + 1e-9
             assert len(answered) == spend.requests == sum(wire.asked.values())

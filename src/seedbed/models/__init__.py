@@ -6,12 +6,13 @@ from seedbed.budget import Budget
 from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
 from seedbed.models.address import SCHEMES, is_on_http
+from seedbed.models.booking import Tariff
 from seedbed.models.prices import Price, flops_per_token, price_of
 from seedbed.models.window import Window
 from seedbed.models.wire import Endpoint, Retryable, Wire
 from seedbed.request import Model
 
-__all__ = ["Endpoint", "Price", "Retryable", "Wire", "flops_per_token", "open_model", "price_of"]
+__all__ = ["Endpoint", "Price", "Retryable", "Wire", "flops_per_token", "open_model", "open_wire", "price_of"]
 
 
 def open_model(
@@ -35,8 +36,8 @@ def open_model(
         ConfigError: No model can be at such an address, or its key is missing.
     """
     settings = settings or Endpoint()
-    price, size = price_of(address, settings), flops_per_token(address, settings)
-    wire = _wire(address, settings)
+    tariff = Tariff(price_of(address, settings), flops_per_token(address, settings))
+    wire = open_wire(address, settings)
     if is_on_http(address):
         from seedbed.models.retry import Retry
         from seedbed.models.throttle import Throttle
@@ -48,11 +49,16 @@ def open_model(
             wire = Draws(wire, draws)
         # A request that waits for its next try holds no slot of the throttle, so more than `concurrency` may be open.
         slots, tries = 2 * settings.concurrency * draws, min(3, settings.attempts)
-        return Window(wire, slots, ledger, budget, price, tries=tries, flops_per_token=size)
-    return Window(wire, settings.concurrency, ledger, budget, price, flops_per_token=size)
+        return Window(wire, slots, ledger, budget, tariff, tries=tries)
+    return Window(wire, settings.concurrency, ledger, budget, tariff)
 
 
-def _wire(address: str, settings: Endpoint) -> Wire:
+def open_wire(address: str, settings: Endpoint) -> Wire:
+    """The innermost layer alone: one way to put one question at an address.
+
+    Raises:
+        ConfigError: No model can be at such an address, or its key is missing.
+    """
     scheme = address.partition(":")[0]
     if scheme == "sim":
         from seedbed.models.simulated import Simulated

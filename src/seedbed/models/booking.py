@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from seedbed.budget import Worst
 from seedbed.ledger import storable
@@ -12,36 +12,85 @@ from seedbed.request import Failure, Reply, Request
 Answer = Reply | Failure
 PER_MESSAGE = 16
 """Tokens a chat template may add around a message, generously."""
+NOTHING = Worst(0.0, 0, is_new=False, flops=0.0)
+"""The worst case of an answer that is owned."""
 
 
-def worst_case(request: Request, price: Price | None, *, is_new: bool = True) -> Worst:
-    """What a request can cost at most: no tokeniser makes more tokens of a text than it has bytes."""
-    tokens_in = PER_MESSAGE * len(request.messages)
-    for _, text in request.messages:
-        tokens_in += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-    if request.constraint is not None:
-        tokens_in += len(request.canonical())  # some servers bill the schema as part of the prompt
-    usd = None if price is None else price.usd(tokens_in, request.max_tokens)
-    return Worst(usd, tokens_in + request.max_tokens, is_new)
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What a model's tokens cost, in usd and in floating-point operations."""
 
+    price: Price | None = None
+    """None is unknown, which is not free."""
+    flops_per_token: float | None = None
 
-def finished(answer: Answer, price: Price | None) -> Answer:
-    """The answer as the ledger keeps it and the caller sees it, with its price where the wire did not say it.
+    def worst_case(self, request: Request, *, is_new: bool = True, more_bytes: int = 0) -> Worst:
+        """What a request can cost at most: no tokeniser makes more tokens of a text than it has bytes.
 
-    Texts become storable first, so that a replay gives the same bytes.
-    """
-    usd = answer.usd
-    if isinstance(answer, Reply):
-        if usd is None and price is not None and answer.tokens_in is not None and answer.tokens_out is not None:
-            usd = price.usd(answer.tokens_in, answer.tokens_out)
+        Args:
+            request: What will be asked.
+            is_new: Whether the scope has not counted the request before.
+            more_bytes: Text that may be added to the request.
+        """
+        tokens_in = PER_MESSAGE * len(request.messages) + more_bytes
+        for _, text in request.messages:
+            tokens_in += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if request.constraint is not None:
+            tokens_in += len(request.canonical().encode("utf-8", "surrogatepass"))  # some bill the schema as prompt
+        tokens = tokens_in + request.max_tokens
+        usd = None if self.price is None else self.price.usd(tokens_in, request.max_tokens)
+        return Worst(usd, tokens, is_new, None if self.flops_per_token is None else self.flops_per_token * tokens)
+
+    def owned(self, answer: Answer) -> Worst:
+        """What an answer counts for that is owned, and so costs no usd."""
+        return Worst(0.0, (answer.tokens_in or 0) + (answer.tokens_out or 0), flops=answer.flops or 0.0)
+
+    def finished(self, answer: Answer) -> Answer:
+        """The answer as the ledger keeps it and the caller sees it, with what it cost where the wire did not say.
+
+        Texts become storable first, so that a replay gives the same bytes.
+        """
+        usd, flops = self._cost(answer)
         it = answer  # built in one go: `replace` takes three times as long, for every answer there is
-        return Reply(
-            storable(it.text), it.tokens_in, it.tokens_out, usd, it.seconds, storable(it.model), it.is_cached,
-            it.tokens_cached, it.flops, it.logprobs, it.checked,
-        )  # fmt: skip
-    answer = replace(answer, message=storable(answer.message))
-    if usd is None and answer.kind in ("terminal", "exhausted"):
-        return replace(answer, tokens_in=answer.tokens_in or 0, tokens_out=answer.tokens_out or 0, usd=0.0)
-    if usd is None and price is not None and answer.tokens_in is not None and answer.tokens_out is not None:
-        return replace(answer, usd=price.usd(answer.tokens_in, answer.tokens_out))
-    return answer
+        if isinstance(it, Reply):
+            return Reply(
+                storable(it.text), it.tokens_in, it.tokens_out, usd, it.seconds, storable(it.model), it.is_cached,
+                it.tokens_cached, flops, it.logprobs, it.checked,
+            )  # fmt: skip
+        answer = replace(it, message=storable(it.message), usd=usd, flops=flops)
+        if it.usd is None and it.kind in ("terminal", "exhausted"):
+            return replace(answer, tokens_in=it.tokens_in or 0, tokens_out=it.tokens_out or 0, usd=0.0)
+        return answer
+
+    def _cost(self, it: Answer) -> tuple[float | None, float | None]:
+        usd, flops = it.usd, it.flops
+        if it.tokens_in is not None and it.tokens_out is not None:
+            if usd is None and self.price is not None:
+                usd = self.price.usd(it.tokens_in, it.tokens_out, it.tokens_cached)
+            if flops is None and self.flops_per_token is not None:
+                flops = self.flops_per_token * (it.tokens_in + it.tokens_out - it.tokens_cached)
+        return usd, flops
+
+
+def both(first: Answer, second: Answer) -> Answer:
+    """The second of two answers to one row, with what the two came to together."""
+    pairs = ((getattr(first, name), getattr(second, name)) for name in ("tokens_in", "tokens_out", "usd", "flops"))
+    tokens_in, tokens_out, usd, flops = (None if a is None or b is None else a + b for a, b in pairs)
+    return replace(
+        second,
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        usd=usd,
+        flops=flops,
+        seconds=first.seconds + second.seconds,
+        tokens_cached=first.tokens_cached + second.tokens_cached,
+        is_cached=first.is_cached and second.is_cached,
+    )
+
+
+def malformed(answer: Answer, why: str) -> Failure:
+    """The failure of a row whose answer does not meet its constraint, with the answer's bill."""
+    tokens = (answer.tokens_in, answer.tokens_out)
+    return Failure(
+        "malformed", why, *tokens, answer.usd, answer.seconds, answer.is_cached, answer.tokens_cached, answer.flops
+    )

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from seedbed.budget import Worst
 from seedbed.errors import EndpointRefused
 from seedbed.ledger import FLUSH_S, Intent
-from seedbed.models.booking import Answer, finished, worst_case
+from seedbed.models.booking import NOTHING, Answer, both, malformed
 from seedbed.models.channel import Channel, Closed
 from seedbed.models.feed import Feed
+from seedbed.models.structured import RE_ASK_BYTES, Checked, check, check_constraint, re_ask
 from seedbed.models.wire import Retryable
-from seedbed.request import Failure, FailureKind, Request
+from seedbed.request import Constraint, Failure, FailureKind, Reply, Request
 
 if TYPE_CHECKING:
     from seedbed.models.window import Window
@@ -37,6 +38,10 @@ class Flight:
     canonical: str
     key: str
     worst: Worst
+    spare: Worst | None = None
+    """Reserved for the re-ask, where the answer must meet a constraint and the budget had room for both."""
+    owned: Reply | None = None
+    """The answer, where it is owned and only the re-ask may have to be sent."""
 
 
 class Flow:
@@ -51,6 +56,7 @@ class Flow:
         self._window, self._channel, self._feed, self._step = window, channel, feed, step
         self._ledger, self._budget = window.ledger, window.budget
         self._scope = self._budget.scope if self._budget else ""
+        self._place = {"step": step, "model": window.address}
         self._fresh: list[Flight] = []
         self._queue: deque[tuple[Flight, bool]] = deque()
         self._flying: dict[str, asyncio.Task[None]] = {}
@@ -70,6 +76,9 @@ class Flow:
                 self._commit()
             while self._open:
                 await self._one_lands()
+            self._stop_if_told()
+        except Closed:
+            self._stop_if_told()
         finally:
             self._feed.close()
             self._give_back()
@@ -86,6 +95,9 @@ class Flow:
 
     async def _chunk(self, chunk: list[Request], number: int) -> int:
         address = self._window.address
+        for request in chunk:
+            if request.constraint is not None:
+                check_constraint(request.constraint)
         texts = [request.canonical() for request in chunk]
         keys = [request.key(address, text) for request, text in zip(chunk, texts, strict=True)]
         known, used = self._ledger.lookup(keys, self._scope) if self._ledger else ({}, set())
@@ -106,12 +118,12 @@ class Flow:
                 is_new = key not in used and key not in seen
                 seen.add(key)
                 if (answer := known.get(key)) is None:
-                    await self._plan(number, request, text, key, is_new=is_new)
+                    await self._plan(Flight(number, request, text, key, self._worst(request, is_new=is_new)))
                 else:
                     if is_new:
-                        await self._reserve(Worst(0.0, (answer.tokens_in or 0) + (answer.tokens_out or 0)))
+                        await self._reserve(self._window.tariff.owned(answer))
                         owned.append(key)
-                    self._channel.put(number, answer)
+                    await self._hand_out(Flight(number, request, text, key, NOTHING), answer)
                 number += 1
         finally:
             if self._ledger and owned:
@@ -120,30 +132,56 @@ class Flow:
 
     # -- on the way out ------------------------------------------------------------------------------------------------
 
-    async def _plan(self, number: int, request: Request, canonical: str, key: str, *, is_new: bool) -> None:
+    async def _hand_out(self, flight: Flight, answer: Answer) -> None:
+        """Give an owned answer to the caller; one that misses its constraint first has its re-ask looked up or sent."""
+        if flight.request.constraint is None or not isinstance(answer, Reply):
+            self._channel.put(flight.number, answer)
+        elif (checked := check(flight.request.constraint, answer.text)).kind == "invalid":
+            await self._plan(replace(flight, owned=answer))
+        else:
+            self._channel.put(flight.number, _meeting(answer, checked))
+
+    async def _plan(self, flight: Flight) -> None:
         """Reserve a request's worst case as soon as there is a place for it and the budget has room."""
         slots = self._window.slots()
         ahead = slots // 4 if self._ledger else 0
         if self._open >= slots + ahead:
             await self._open_falls_to(slots if ahead else slots - 1)
-        worst = worst_case(request, self._window.price, is_new=is_new)
-        await self._reserve(worst)
-        self._fresh.append(Flight(number, request, canonical, key, worst))
-        self._asked.add(key)
+        if flight.request.constraint is not None:
+            again = self._window.tariff.worst_case(flight.request, more_bytes=RE_ASK_BYTES)
+            flight = replace(flight, spare=await self._reserve(flight.worst, again))
+        else:
+            await self._reserve(flight.worst)
+        self._fresh.append(flight)
+        self._asked.add(flight.key)
 
-    async def _reserve(self, worst: Worst) -> None:
-        """Wait until the worst case fits; only when nothing is left to settle is it too much."""
-        while self._budget is not None and not self._budget.try_reserve(worst):
-            if not self._open:
-                raise self._budget.exceeded(worst)
+    def _worst(self, request: Request, *, is_new: bool) -> Worst:
+        return self._window.tariff.worst_case(request, is_new=is_new)
+
+    async def _reserve(self, worst: Worst, spare: Worst | None = None) -> Worst | None:
+        """Wait until the worst case fits; only when nothing is left to settle is it too much.
+
+        Returns:
+            `spare` where that fitted too. It is waited for as well, and forgone only when nothing is left to settle.
+        """
+        while self._budget is not None:
+            if self._budget.try_reserve(worst, **self._place):
+                if spare is None or self._budget.try_reserve(spare, **self._place):
+                    break
+                if not self._open:
+                    return None
+                self._budget.release(worst, **self._place)
+            elif not self._open:
+                raise self._budget.exceeded(worst, **self._place)
             await self._one_lands()
+        return spare
 
     def _commit(self) -> None:
         """Note what is reserved as intents, and send what there are slots for. Called before every wait, so that the
         requests of one moment share one commit."""
         if self._fresh:
             flights, self._fresh = self._fresh, []
-            mine = self._intend(flights)
+            mine = self._intend([flight for flight in flights if flight.owned is None])
             self._queue.extend((flight, mine is None or flight.key in mine) for flight in flights)
         if self._queue:
             self._start()
@@ -161,13 +199,22 @@ class Flow:
         while self._queue and len(self._flying) < slots:
             flight, is_mine = self._queue.popleft()
             name = flight.key if self._ledger else f"{flight.key}-{flight.number}"
-            work = self._send(flight) if is_mine else self._wait_for_another(flight)
-            task = self._flying[name] = asyncio.create_task(work)
+            task = self._flying[name] = asyncio.create_task(self._fly(flight, is_mine))
             task.add_done_callback(partial(self._done, name, flight.key))
 
     # -- in flight -----------------------------------------------------------------------------------------------------
 
-    async def _send(self, flight: Flight) -> None:
+    async def _fly(self, flight: Flight, is_mine: bool) -> None:
+        try:
+            answer = flight.owned or await (self._send(flight) if is_mine else self._wait_for_another(flight))
+        except BaseException:
+            self._release([flight.spare] if flight.spare else [])
+            raise
+        if flight.request.constraint is not None:
+            answer = await self._meet(flight, flight.request.constraint, answer)
+        self._channel.put(flight.number, answer)
+
+    async def _send(self, flight: Flight, *, is_re_ask: bool = False) -> Answer:
         try:
             answer, reserved = await self._answer(flight)
         except EndpointRefused:
@@ -180,8 +227,14 @@ class Flow:
                 self._ledger.abandon(flight.key)
             raise
         if self._ledger:
-            self._ledger.settle(flight.key, answer)
-        self._land_one(flight.number, reserved, answer, usd=answer.usd)
+            checked = ""
+            if flight.request.constraint is not None and isinstance(answer, Reply):
+                checked = check(flight.request.constraint, answer.text).kind
+                if is_re_ask:
+                    checked = "malformed" if checked == "invalid" else "repaired"
+            self._ledger.settle(flight.key, answer, checked=checked)
+        self._settle(reserved, answer, usd=answer.usd)
+        return answer
 
     async def _answer(self, flight: Flight) -> tuple[Answer, Worst]:
         """The answer, and what is still reserved for it. A try that may have been billed stays spent at its worst, and
@@ -195,39 +248,74 @@ class Flow:
             why = f"{answer.message} (lost {lost} times)"
             again = replace(flight.worst, is_new=False)
             if lost < self._window.tries:
-                if self._budget is None or self._budget.try_reserve(again):
+                if self._budget is None or self._budget.try_reserve(again, **self._place):
                     answer = await self._window.wire.send(flight.request)
                     continue
                 why += "; the budget has no room for another try"
             kind: FailureKind = "terminal" if answer.is_unreadable and lost == self._window.tries else "exhausted"
-            return finished(Failure(kind, why), self._window.price), Worst(0.0, 0, is_new=False)
-        return finished(answer, self._window.price), flight.worst
+            return self._window.tariff.finished(Failure(kind, why)), NOTHING
+        return self._window.tariff.finished(answer), flight.worst
 
-    async def _wait_for_another(self, flight: Flight) -> None:
+    async def _wait_for_another(self, flight: Flight, *, is_re_ask: bool = False) -> Answer:
         """Use the answer that another process has or waits for; send the request when that process is gone."""
         assert self._ledger is not None
         while not self._intend([flight]):
             if found := self._ledger.lookup([flight.key], self._scope)[0].get(flight.key):
                 self._ledger.use(self._scope, [flight.key], step=self._step)
-                self._land_one(flight.number, flight.worst, found, usd=0.0)
-                return
+                self._settle(flight.worst, found, usd=0.0)
+                return found
             await asyncio.sleep(ANOTHER_ASKS_S)
-        await self._send(flight)
+        return await self._send(flight, is_re_ask=is_re_ask)
+
+    async def _meet(self, flight: Flight, constraint: Constraint, answer: Answer) -> Answer:
+        """The answer as it meets its constraint: at once, with what stood around it taken off, or after one re-ask."""
+        checked = None if isinstance(answer, Failure) else check(constraint, answer.text)
+        if checked is None or checked.kind != "invalid":
+            self._release([flight.spare] if flight.spare else [])
+            return answer if isinstance(answer, Failure) or checked is None else _meeting(answer, checked)
+        assert isinstance(answer, Reply)
+        if flight.spare is None and self._budget is not None:
+            return malformed(answer, f"{checked.problem}; the budget has no room to ask again")
+        request = re_ask(flight.request, answer.text, checked.problem)
+        text = request.canonical()
+        key = request.key(self._window.address, text)
+        worst = flight.spare or self._worst(request, is_new=True)
+        again = await self._ask_again(Flight(flight.number, request, text, key, worst))
+        if isinstance(again, Reply) and (checked := check(constraint, again.text)).kind != "invalid":
+            return both(answer, replace(again, text=checked.text, checked="repaired"))
+        why = checked.problem if isinstance(again, Reply) else f"{checked.problem}; asked again: {again.message}"
+        return both(answer, malformed(again, why))
+
+    async def _ask_again(self, flight: Flight) -> Answer:
+        if self._ledger is None:
+            return await self._send(flight, is_re_ask=True)
+        known, used = self._ledger.lookup([flight.key], self._scope)
+        if flight.key in used:
+            # Counted before a restart: the same reservation without the count.
+            self._release([flight.worst])
+            flight = replace(flight, worst=replace(flight.worst, is_new=False))
+            if self._budget is not None:
+                self._budget.try_reserve(flight.worst, **self._place)
+        if (answer := known.get(flight.key)) is None:
+            return await self._wait_for_another(flight, is_re_ask=True)
+        self._ledger.use(self._scope, [flight.key], step=self._step)
+        self._settle(flight.worst, answer, usd=0.0)
+        return answer
 
     # -- on the way back -----------------------------------------------------------------------------------------------
 
-    def _land_one(self, number: int, reserved: Worst, answer: Answer, *, usd: float | None) -> None:
+    def _settle(self, reserved: Worst, answer: Answer, *, usd: float | None) -> None:
         if self._budget:
             known = answer.tokens_in is not None and answer.tokens_out is not None
             tokens = (answer.tokens_in or 0) + (answer.tokens_out or 0) if known else None
-            self._budget.settle(reserved, usd=usd, tokens=tokens)
-        self._channel.put(number, answer)
+            self._budget.settle(reserved, usd=usd, tokens=tokens, flops=answer.flops, **self._place)
 
     def _done(self, name: str, key: str, task: asyncio.Task[None]) -> None:
         del self._flying[name]
         self._asked.discard(key)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._channel.fail(error)
+            self._feed.close()
             self._wake_at = _ANY
         elif self._queue and self._channel.failure is None:
             self._start()
@@ -245,6 +333,9 @@ class Flow:
             self._wake_at = most
             await self._landed.wait()
         self._wake_at = _ANY
+        self._stop_if_told()
+
+    def _stop_if_told(self) -> None:
         if self._channel.failure is not None:
             raise self._channel.failure
         if self._channel.is_closed:
@@ -263,15 +354,15 @@ class Flow:
     def _release(self, reserved: Iterable[Worst]) -> None:
         for worst in reserved if self._budget else ():
             assert self._budget is not None
-            self._budget.release(worst)
+            self._budget.release(worst, **self._place)
 
     def _give_back(self) -> None:
         """What was reserved or noted and never sent."""
         unsent = [(flight, False) for flight in self._fresh] + list(self._queue)
         self._fresh, self._queue = [], deque()
-        self._release(flight.worst for flight, _ in unsent)
+        self._release(worst for flight, _ in unsent for worst in (flight.worst, flight.spare) if worst)
         for flight, is_mine in unsent:
-            if is_mine and self._ledger:
+            if is_mine and self._ledger and flight.owned is None:
                 self._ledger.withdraw(self._scope, flight.key)
 
     async def _land(self) -> None:
@@ -288,3 +379,7 @@ class Flow:
         while self._ledger:
             await asyncio.sleep(FLUSH_S)
             self._ledger.flush(older_than_s=FLUSH_S)
+
+
+def _meeting(answer: Reply, checked: Checked) -> Reply:
+    return replace(answer, text=checked.text, checked="valid" if checked.kind == "valid" else "salvaged")

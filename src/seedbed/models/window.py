@@ -10,11 +10,10 @@ from functools import partial
 
 from seedbed.budget import Budget
 from seedbed.ledger import Ledger
-from seedbed.models.booking import Answer
+from seedbed.models.booking import Answer, Tariff
 from seedbed.models.channel import Channel, Closed
 from seedbed.models.feed import CHUNK, Feed
 from seedbed.models.flow import Flow
-from seedbed.models.prices import Price
 from seedbed.models.wire import Wire
 from seedbed.request import Request
 
@@ -31,9 +30,8 @@ class Window:
         concurrency: Most requests in flight. A function where it changes from moment to moment.
         ledger: Owns and keeps every answer; without one answers are not kept.
         budget: Caps, and the scope that uses are booked on; needs a ledger.
-        price: Of the wire's tokens, where the wire does not say what an answer cost.
+        tariff: What the wire's tokens cost, where the wire does not say it.
         tries: How often a request may be sent when each answer was lost although it may be billed, at least 1.
-        flops_per_token: What the model works for each token; None where its size is unknown.
     """
 
     def __init__(
@@ -42,12 +40,11 @@ class Window:
         concurrency: int | Callable[[], int],
         ledger: Ledger | None,
         budget: Budget | None,
-        price: Price | None,
+        tariff: Tariff,
         *,
         tries: int = 3,
-        flops_per_token: float | None = None,
     ) -> None:
-        self.wire, self.price, self.tries, self.flops_per_token = wire, price, tries, flops_per_token
+        self.wire, self.tariff, self.tries = wire, tariff, tries
         self.ledger, self.budget = ledger, budget
         self.slots: Callable[[], int] = concurrency if callable(concurrency) else partial(int, concurrency)
 

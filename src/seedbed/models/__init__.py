@@ -42,14 +42,19 @@ def open_model(
         from seedbed.models.retry import Retry
         from seedbed.models.throttle import Throttle
 
-        wire, draws = Retry(Throttle(wire, settings.concurrency), settings.attempts), settings.draws_per_request
+        throttle = Throttle(wire, settings.concurrency)
+        retry, draws = Retry(throttle, settings.attempts), settings.draws_per_request
+        wire = retry
         if draws > 1:
             from seedbed.models.draws import Draws
 
             wire = Draws(wire, draws)
-        # A request that waits for its next try holds no slot of the throttle, so more than `concurrency` may be open.
-        slots, tries = 2 * settings.concurrency * draws, min(3, settings.attempts)
-        return Window(wire, slots, ledger, budget, tariff, tries=tries)
+
+        def slots() -> int:
+            # A request that waits for its next try holds no slot of the throttle; but not all may end up waiting.
+            return draws * min(throttle.limit + retry.waiting, 4 * settings.concurrency)
+
+        return Window(wire, slots, ledger, budget, tariff, tries=min(3, settings.attempts))
     return Window(wire, settings.concurrency, ledger, budget, tariff)
 
 

@@ -68,14 +68,14 @@ def read(text: str) -> Any:
 def values(text: str) -> list[Candidate]:
     """The objects and lists that stand in a text, outermost only and in order.
 
-    Brackets that hold no JSON, as in prose, are passed over; but once an object has shown a quoted name, whatever
-    is wrong with it is an error, because what can be read elsewhere may then not be the answer.
+    Brackets that hold no JSON, as in prose, are passed over; but once some value has begun between them, whatever is
+    wrong with it is an error, because what can be read further on may then be a part of the answer only.
 
     Raises:
         NotJson: There is none, or one breaks off, cannot be read, or they are too many.
     """
     found: list[Candidate] = []
-    broken: NotJson = NotJson("there is no JSON object or list in it")
+    broken: NotJson = NotJson("it is text without JSON")
     at = passed = 0
     while match := _OPENING.search(text, at):
         start = match.start()
@@ -207,23 +207,26 @@ class _Mender:
     def __init__(self, text: str, at: int) -> None:
         self.text, self.at = text, at
         self.out: list[str] = []
-        self.names = 0
-        """Quoted names that were read: what had one is meant as JSON."""
+        self.is_meant = False
+        """A value inside the outermost brackets has begun, or a quoted name: this is no prose."""
 
     def value(self, level: int) -> None:
         self.blanks()
         opening = self.here()
         if opening in "[{":
+            self.is_meant = self.is_meant or level > 0
             self.container(level + 1)
         elif opening in _CLOSING:
             self.string(opening)
         elif number := _NUMBER.match(self.text, self.at):
+            self.is_meant = True
             self.take(number)
         elif (word := _WORD.match(self.text, self.at)) and word[0] in _WORDS:
+            self.is_meant = True
             self.out.append(_WORDS[word[0]])
             self.at = word.end()
         else:
-            self.broken(f"{word[0][:40]} is no JSON" if word else "a value should stand")
+            self.broken(f"{word[0][:40]} is no JSON" if word else "expected a value")
 
     def container(self, level: int) -> None:
         if level > DEEPEST:
@@ -247,7 +250,7 @@ class _Mender:
             self.at += 1
             is_first = False
         if self.here() != closing:
-            self.broken(f"a comma or {closing} should stand")
+            self.broken(f"expected a comma or {closing}")
         self.put(closing)
 
     def name(self) -> None:
@@ -258,15 +261,15 @@ class _Mender:
             self.out.append(f'"{word[0]}"')
             self.at = word.end()
         else:
-            self.broken("a quoted name should stand")
+            self.broken("expected a quoted name")
         self.blanks()
         if self.here() != ":":
-            self.broken("a colon should stand")
-        self.names += opening in _CLOSING
+            self.broken("expected a colon")
         self.put(":")
 
     def string(self, opening: str) -> None:
         closing, plain = _CLOSING[opening], _PLAIN[opening]
+        self.is_meant = True
         self.at += 1
         self.out.append('"')
         while True:
@@ -331,4 +334,4 @@ class _Mender:
     def broken(self, problem: str) -> NoReturn:
         line = self.text.count("\n", 0, self.at) + 1
         column = self.at - self.text.rfind("\n", 0, self.at)
-        raise _Broken(f"{problem} at line {line}, column {column}", self.at, is_meant=self.names > 0)
+        raise _Broken(f"{problem} at line {line}, column {column}", self.at, is_meant=self.is_meant)

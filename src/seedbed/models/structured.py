@@ -115,7 +115,7 @@ def re_ask(request: Request, text: str, problem: str) -> Request:
         A request with two more messages, of fewer than `RE_ASK_BYTES` bytes; everything else is as it was.
     """
     told = "" if request.constraint is None else instruction(request.constraint)
-    told = f" {told}" if len(told.encode("utf-8", "replace")) < _TOLD_BYTES else ""
+    told = f" {told}" if len(told.encode("utf-8", "surrogatepass")) < _TOLD_BYTES else ""
     said = (
         f"This answer cannot be used: {_line(problem)}.{told} Reply with the corrected answer only, complete from its "
         "beginning, without a remark about the correction."
@@ -130,8 +130,8 @@ def re_ask(request: Request, text: str, problem: str) -> Request:
 def _check_json(wanted: Schema, text: str) -> Checked:
     try:
         value = salvage.read(text)
-    except NotJson as error:
-        return _salvaged_json(wanted, text, error)
+    except NotJson:
+        return _salvaged_json(wanted, text)
     if wanted.accepts(value):
         return Checked("valid", text)
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
@@ -144,11 +144,11 @@ def _check_json(wanted: Schema, text: str) -> Checked:
     return Checked("invalid", text, _line(wanted.problems(value)))
 
 
-def _salvaged_json(wanted: Schema, text: str, error: NotJson) -> Checked:
+def _salvaged_json(wanted: Schema, text: str) -> Checked:
     try:
         found = _candidates(_spoken(text))
-    except NotJson as closer:
-        return Checked("invalid", text, _line(f"not JSON: {closer if text.strip() else error}"))
+    except NotJson as error:
+        return Checked("invalid", text, _line(f"not JSON: {error}"))
     good = [each for each in found if wanted.accepts(each.value)]
     # A fence is how models mark what they mean; without one, all that stands there counts.
     good = [each for each in good if each.is_fenced] or good
@@ -160,15 +160,9 @@ def _salvaged_json(wanted: Schema, text: str, error: NotJson) -> Checked:
 
 
 def _candidates(text: str) -> list[Candidate]:
-    try:
-        return salvage.values(text)
-    except NotJson as error:
-        if "[" in text or "{" in text:
-            raise
-        try:
-            return [salvage.scalar(text)]
-        except NotJson:
-            raise error from None
+    if not text.strip():
+        raise NotJson("it is empty")
+    return salvage.values(text) if "[" in text or "{" in text else [salvage.scalar(text)]
 
 
 def _spelled(value: Any) -> str:
@@ -263,9 +257,11 @@ def _linear(pattern: str) -> SchemaValidator:
 
 def _spoken(text: str) -> str:
     """What follows the thoughts that some servers leave in an answer; nothing where they never end."""
-    if _THOUGHT in text:
-        return text.rpartition(_THOUGHT)[2]
-    return "" if text.lstrip().startswith(_THINKS) else text
+    if text.lstrip().startswith(_THINKS):
+        return text.partition(_THOUGHT)[2]
+    # Where the prompt opened them, only their end is in the answer; JSON has no such line break inside a text.
+    _, is_there, rest = text.partition(f"{_THOUGHT}\n")
+    return rest if is_there else text
 
 
 def _line(text: str) -> str:
@@ -282,8 +278,8 @@ def _shown(text: str) -> str:
 def _quoted(text: str) -> str:
     """An answer as it is repeated; a message must not be empty."""
     cut = text.strip()
-    if len(cut.encode("utf-8", "replace")) > _QUOTED_BYTES:
-        start = cut[:_QUOTED_BYTES].encode("utf-8", "replace")[: 3 * _QUOTED_BYTES // 4 - 10]
-        end = cut[-_QUOTED_BYTES:].encode("utf-8", "replace")[-_QUOTED_BYTES // 4 + 10 :]
+    if len(cut.encode("utf-8", "surrogatepass")) > _QUOTED_BYTES:
+        start = cut[:_QUOTED_BYTES].encode("utf-8", "surrogatepass")[: 3 * _QUOTED_BYTES // 4 - 10]
+        end = cut[-_QUOTED_BYTES:].encode("utf-8", "surrogatepass")[-_QUOTED_BYTES // 4 + 10 :]
         cut = f"{start.decode('utf-8', 'ignore')} [...] {end.decode('utf-8', 'ignore')}"
     return cut or "(nothing)"

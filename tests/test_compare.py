@@ -33,3 +33,12 @@ def test_a_comparison_stops_at_a_reached_budget_and_goes_on_when_it_is_raised(tm
     assert not (tmp_path / "comparison.json").exists() and not (tmp_path / "plain").exists()
     found = compare(small_recipe(budget={"requests": 500}), tmp_path, methods=methods, rng_seeds=(0,))
     assert {one["requests"] for one in found["methods"].values()} == {200.0}
+
+
+def test_a_cap_on_a_step_of_s3_does_not_bind_its_baselines(tmp_path):
+    """They may send what S3 sent, in steps of their own."""
+    capped = small_recipe(
+        budget={"requests": 500, "steps": {"synthesise": {"requests": 90}, "extrapolate": {"requests": 30}}}
+    )
+    found = compare(capped, tmp_path, methods=("s3", "plain"), rng_seeds=(0,))
+    assert {one["requests"] for one in found["methods"].values()} == {120.0}

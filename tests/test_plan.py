@@ -12,3 +12,33 @@ def test_a_repeat_inside_a_repeat_multiplies_its_rounds():
         {"verb": "repeat", "rounds": 2, "steps": [inner]},
     ]
     assert plan(small_recipe(steps=steps))["total"]["requests"] == (30, 80, 80)
+
+
+def first_cap(**budget):
+    return plan(small_recipe(budget=budget))["first_cap"]
+
+
+def test_the_cap_that_is_reached_first_is_named_with_its_step():
+    """120 seed requests, then 40 in each of two rounds."""
+    assert first_cap(requests=200) is None
+    assert first_cap(requests=199) == {
+        "part": "",
+        "cap": "requests",
+        "at": 199,
+        "step": "extrapolate-2",
+        "if": "expected",
+    }
+    nested = first_cap(requests=170, steps={"extrapolate": {"requests": 30}})
+    assert (nested["part"], nested["step"]) == ("steps.extrapolate", "extrapolate-1")
+    assert first_cap(requests=60, steps={"extrapolate-2": {"requests": 1}})["step"] == "synthesise-1"
+    assert first_cap(models={"sim:reviews": {"usd": 1e-6}})["part"] == "models.sim:reviews"
+
+
+def test_a_cap_that_only_the_high_end_reaches_is_named_as_such():
+    expected, high = plan(small_recipe())["total"]["usd"][1:]
+    assert first_cap(usd=(expected + high) / 2)["if"] == "high" and first_cap(usd=high * 1.01) is None
+
+
+def test_a_cap_in_flops_is_forecast_where_the_size_is_known():
+    found = plan(small_recipe(teacher="sim:reviews?parameters_billion=1", budget={"flops": 1e12}))["first_cap"]
+    assert (found["cap"], found["step"]) == ("flops", "synthesise-1")

@@ -198,3 +198,40 @@ def test_rows_from_a_file_are_known_by_their_content_and_missed_before_anything_
         open_world("reviews").gold(n, 1).write_ndjson(tmp_path / folder / "rows.jsonl")
         found.append(prepare(load(tmp_path / folder, steps=steps), lambda _e: None).identity)
     assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ({"steps": {"synthesize": {"usd": 1}}}, "did you mean `synthesise`?"),
+        ({"steps": {"synthesise-2": {"usd": 1}}}, "did you mean `synthesise-1`?"),
+        ({"steps": {"train": {"usd": 1}}}, "no step `train` asks the teacher; there are synthesise"),
+        ({"models": {"sim:review": {"usd": 1}}}, "did you mean `sim:reviews`?"),
+        ({"steps": {"synthesise": {"dollars": 1}}}, "there is no setting `dollars`"),
+        ({"steps": {"synthesise": {"usd": 0}}}, "greater than 0"),
+    ],
+)
+def test_a_cap_on_nothing_is_reported_with_its_line(tmp_path, budget, message):
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, budget=budget)
+    assert message in caught.value.seen
+    (part,) = budget
+    lines = (tmp_path / "recipe.yaml").read_text().splitlines()
+    line = 1 + lines.index("budget:") + 2  # the name of the step or model, and what is capped below it
+    assert f":{line}: budget.{part}." in caught.value.seen or f":{line + 1}: budget.{part}." in caught.value.seen
+
+
+def test_caps_may_stand_on_verbs_and_on_every_execution_in_a_repeat(tmp_path):
+    loop = {**LOOP, "rounds": 3}
+    names = ["synthesise", "synthesise-1", "extrapolate", "extrapolate-3"]
+    budget = {"usd": 5, "steps": {name: {"minutes": 2} for name in names}, "models": {"sim:reviews": {"flops": 1e20}}}
+    found = load(tmp_path, steps=[*GOOD["steps"][:2], loop], budget=budget).budget
+    assert found.steps["extrapolate-3"].minutes == 2 and found.models["sim:reviews"].flops == 1e20
+    with pytest.raises(ConfigError, match="extrapolate-3"):
+        load(tmp_path, steps=[*GOOD["steps"][:2], loop], budget={"steps": {"extrapolate-4": {"usd": 1}}})
+
+
+def test_a_cap_on_a_recorded_teacher_moves_with_its_path(tmp_path):
+    address = "recorded:replies.jsonl"
+    found = load(tmp_path, teacher=address, budget={"models": {address: {"requests": 5}}})
+    assert list(found.budget.models) == [found.teacher.model] != [address]

@@ -228,3 +228,58 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, finished):
     hits = kill_until_done(tmp_path, 2, small_recipe())
     assert hits >= 0
     assert data_files(tmp_path / "killed" / "run") == data_files(finished[0])
+
+
+def test_a_steps_own_cap_ends_that_step_only(tmp_path):
+    """27 of 40 look-alikes in two rounds: the verb's cap counts both, the run goes on and is complete."""
+    events = []
+    capped = {"steps": {"extrapolate": {"requests": 27}}}
+    first = run_recipe(small_recipe(budget=capped), tmp_path / "r", on_event=events.append)
+    asked = {step["name"]: step["asked"] for step in first["steps"] if step["verb"] == "extrapolate"}
+    assert asked["extrapolate-1"]["pending"] == 13 and first["steps"][-1]["verb"] == "evaluate"
+    assert first["complete"] and first["stopped"] == ["budget"] and first["spend"]["requests"] == 120 + 27
+    found = [event for event in events if event["event"].startswith("budget")]
+    assert [(event["event"], event["step"], event["part"]) for event in found] == [
+        ("budget nearly reached", "extrapolate-1", "steps.extrapolate"),
+        ("budget reached", "extrapolate-1", "steps.extrapolate"),
+    ]
+    again = run_recipe(small_recipe(budget=capped), tmp_path / "r")
+    assert again["stages"] == first["stages"] and again["stopped"] == first["stopped"]
+
+
+def test_a_step_that_its_own_cap_ended_goes_on_when_that_cap_is_raised(tmp_path, finished):
+    """And the steps after it are done again: they find other mistakes now."""
+    run_recipe(small_recipe(budget={"steps": {"extrapolate-1": {"tokens": 2000}}}), tmp_path / "r")
+    raised = run_recipe(small_recipe(budget={"steps": {"extrapolate-1": {"tokens": 10**6}}}), tmp_path / "r")
+    assert all(step["capped"] is None for step in raised["steps"])
+    assert data_files(tmp_path / "r") == data_files(finished[0])
+
+
+def test_a_cap_on_one_execution_leaves_the_next_round_alone(tmp_path):
+    found = run_recipe(small_recipe(budget={"steps": {"extrapolate-1": {"requests": 5}}}), tmp_path / "r")
+    asked = {step["name"]: step["asked"]["pending"] for step in found["steps"] if step["verb"] == "extrapolate"}
+    assert asked == {"extrapolate-1": 35, "extrapolate-2": 0} and found["stopped"] == ["rounds"]
+
+
+def test_a_models_cap_ends_all_asking_of_that_model(tmp_path):
+    budget = {"models": {"sim:reviews": {"requests": 130}}}
+    found = run_recipe(small_recipe(budget=budget), tmp_path / "r")
+    assert not found["complete"] and found["stopped"] == ["budget"] and found["spend"]["requests"] == 130
+
+
+def test_a_run_whose_minutes_are_up_is_incomplete_and_goes_on_with_more(tmp_path, finished):
+    slow = {"model": "sim:reviews?latency_s=0.01", "endpoint": {"concurrency": 2}}
+    first = run_recipe(small_recipe(teacher=slow, budget={"minutes": 0.2 / 60}), tmp_path / "r")
+    assert not first["complete"] and 0 < first["spend"]["requests"] < 200
+    again = run_recipe(small_recipe(teacher=slow, budget={"minutes": 0.2 / 60}), tmp_path / "r")
+    assert again["spend"]["requests"] == first["spend"]["requests"]
+    assert run_recipe(small_recipe(teacher=slow, budget={"minutes": 5}), tmp_path / "r")["complete"]
+
+
+def test_a_cap_in_flops_needs_the_size_of_the_model(tmp_path):
+    with pytest.raises(ConfigError, match="model's size"):
+        run_recipe(small_recipe(budget={"flops": 1e15}), tmp_path / "r")
+    teacher = "sim:reviews?parameters_billion=8"
+    found = run_recipe(small_recipe(teacher=teacher, budget={"flops": 1e14}), tmp_path / "s")
+    assert 0 < found["spend"]["flops"] <= found["spend"]["flops_at_most"] <= 1e14
+    assert not found["complete"] and found["spend"]["requests"] < 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from seedbed.errors import ConfigError
 from seedbed.recipe import Recipe, walk
@@ -41,7 +41,11 @@ def method_recipe(recipe: Recipe, method: str, requests: int) -> Recipe:
         raise ConfigError("there is no such method", method, f"use some of {list(METHODS)}")
     _the(recipe, Evaluate)
     steps = recipe.steps if method == "s3" else _steps(recipe, method, requests)
-    return recipe.model_copy(update={"name": f"{recipe.name}-{method.replace('+', '-and-')}", "steps": tuple(steps)})
+    update: dict[str, Any] = {"name": f"{recipe.name}-{method.replace('+', '-and-')}", "steps": tuple(steps)}
+    if not method.startswith("s3"):
+        # Their requests are those that S3 sent under its caps; a cap on one of S3's steps says nothing about theirs.
+        update["budget"] = recipe.budget.model_copy(update={"steps": {}})
+    return recipe.model_copy(update=update)
 
 
 def is_applicable(recipe: Recipe, method: str, *, has_context: bool) -> bool:

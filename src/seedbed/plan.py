@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import polars as pl
 
 from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
-from seedbed.models import Price, open_model, price_of
+from seedbed.models import Price, flops_per_token, open_model, price_of
 from seedbed.prepare import Prepared, prepare
-from seedbed.recipe import Recipe, walk
+from seedbed.recipe import Recipe, executions, walk
 from seedbed.rows import frame
 from seedbed.run import make_context, named
 from seedbed.steps import Forecast, Repeat, Step, Synthesise
@@ -42,14 +43,15 @@ def plan(recipe: Recipe) -> dict[str, Any]:
     """Forecast requests, tokens and usd of every step, without sending anything.
 
     Returns:
-        lines (one per asking step), total, price per million tokens (in, out) or None, budget, gold sizes.
+        lines (one per asking step), total, price per million tokens (in, out) or None, budget, first_cap (the cap that
+        would be reached first, and where, or None), gold sizes.
 
     Raises:
         ConfigError, DataError: As a run would.
     """
     prepared = prepare(recipe, lambda _event: None, with_teacher=False)
     price = price_of(recipe.teacher.model, recipe.teacher.endpoint)
-    lines = []
+    found: dict[int, PlanLine] = {}
     before: Forecast | None = None
     rounds = _rounds(recipe.steps)
     for step in walk(recipe.steps):
@@ -58,8 +60,9 @@ def plan(recipe: Recipe) -> dict[str, Any]:
             # A check of the step before asks once for each of its rows.
             forecast = Forecast(0, before.expected, before.high, forecast.example, forecast.answer_length)
         if forecast.high > 0:
-            lines.append(_line(prepared, step, forecast, rounds.get(id(step), 1), price))
+            found[id(step)] = _line(prepared, step, forecast, rounds.get(id(step), 1), price)
             before = forecast
+    lines = list(found.values())
     total = _total(lines)
     return {
         "name": recipe.name,
@@ -67,7 +70,8 @@ def plan(recipe: Recipe) -> dict[str, Any]:
         "usd_per_million_tokens": price and [price.per_million_in, price.per_million_out],
         "lines": [asdict(line) for line in lines],
         "total": asdict(total),
-        "budget": recipe.budget.model_dump(exclude_none=True),
+        "budget": recipe.budget.model_dump(exclude_none=True, exclude_defaults=True),
+        "first_cap": _first_cap(recipe, found),
         "gold": {
             "steer": prepared.gold.steer.height,
             "select": prepared.gold.select.height,
@@ -122,6 +126,47 @@ def _total(lines: Sequence[PlanLine]) -> PlanLine:
 
     usd = None if any(line.usd is None for line in lines) else add("usd")
     return PlanLine("total", add("requests"), add("tokens_in"), add("tokens_out"), usd)
+
+
+def _first_cap(recipe: Recipe, lines: dict[int, PlanLine]) -> dict[str, Any] | None:
+    """The cap that the expected requests reach first, in order of execution; else the one that the most of them do.
+
+    Returns:
+        part, cap, at (the cap's value), step (the execution in which it is reached), if (`expected` or `high`); None
+        where no cap is reached. Minutes are not forecast.
+    """
+    budget = recipe.budget
+    caps = {"": budget, **{f"steps.{name}": own for name, own in budget.steps.items()}}
+    caps |= {f"models.{name}": own for name, own in budget.models.items()}
+    for column, how in ((1, "expected"), (2, "high")):
+        used: defaultdict[tuple[str, str], float] = defaultdict(float)
+        for name, each in _amounts(recipe, lines, column):
+            parts = ["", f"models.{recipe.teacher.model}", f"steps.{name.rpartition('-')[0]}", f"steps.{name}"]
+            reached = []
+            for part, cap, value in [(p, c, v) for p in parts if p in caps for c, v in caps[p].own().items()]:
+                before, amount = used[part, cap], each.get(cap, 0.0)
+                used[part, cap] += amount
+                if before + amount > value:
+                    reached.append(((value - before) / amount, {"part": part, "cap": cap, "at": value}))
+            if reached:
+                return {**min(reached, key=lambda one: one[0])[1], "step": name, "if": how}
+    return None
+
+
+def _amounts(recipe: Recipe, lines: dict[int, PlanLine], column: int) -> Iterator[tuple[str, dict[str, float]]]:
+    """Each execution of an asking step with what it is forecast to use: a line's amounts, evenly over its rounds."""
+    size = flops_per_token(recipe.teacher.model, recipe.teacher.endpoint)
+    asking = [(name, step) for name, step in executions(recipe.steps) if id(step) in lines]
+    times = Counter(id(step) for _, step in asking)
+    for name, step in asking:
+        line, share = lines[id(step)], 1 / times[id(step)]
+        tokens = (line.tokens_in[column] + line.tokens_out[column]) * share
+        amounts = {"requests": line.requests[column] * share, "tokens": tokens}
+        if line.usd is not None:
+            amounts["usd"] = line.usd[column] * share
+        if size is not None:
+            amounts["flops"] = tokens * size
+        yield name, amounts
 
 
 def preview(recipe: Recipe, path: Path, *, count: int = 5) -> pl.DataFrame:

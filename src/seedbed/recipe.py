@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from seedbed.budget import Budget, Caps
 from seedbed.errors import ConfigError
@@ -103,6 +105,15 @@ class Recipe(Settings):
             raise ValueError("; ".join(problems))
         return self
 
+    @model_validator(mode="after")
+    def _caps_are_on_something(self) -> Recipe:
+        found = list(_idle_caps(self))
+        if found:
+            place, message = found[0]
+            message = "; ".join([message, *(f"{'.'.join(where)}: {said}" for where, said in found[1:])])
+            raise PydanticCustomError("idle_cap", "{said}", {"said": message, "place": place})
+        return self
+
     def identity(self, task: Task, read: Sequence[str], teacher: str) -> str:
         """What decides which rows come out. Names, paths, budgets and endpoints do not.
 
@@ -123,6 +134,38 @@ def walk(steps: Sequence[Step]) -> Iterator[Step]:
         yield step
         if isinstance(step, Repeat):
             yield from walk(step.steps)
+
+
+def executions(steps: Sequence[Step]) -> Iterator[tuple[str, Step]]:
+    """Every step that asks the teacher, as often as it runs at most, with its name: in order of execution."""
+    ordinals: Counter[str] = Counter()
+
+    def unrolled(part: Sequence[Step]) -> Iterator[Step]:
+        for step in part:
+            yield step
+            for _ in range(step.rounds if isinstance(step, Repeat) else 0):
+                yield from unrolled(step.steps if isinstance(step, Repeat) else ())
+
+    for step in unrolled(steps):
+        if step.asks():
+            ordinals[step.verb] += 1
+            yield f"{step.verb}-{ordinals[step.verb]}", step
+
+
+def _idle_caps(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where a cap stands on a step or a model that nothing is asked under, and what may have been meant."""
+    if recipe.budget.steps:
+        names = list(dict.fromkeys(name for name, _ in executions(recipe.steps)))
+        verbs = list(dict.fromkeys(name.rpartition("-")[0] for name in names))
+        for name in recipe.budget.steps:
+            if name not in verbs and name not in names:
+                close = difflib.get_close_matches(name, verbs + names, n=1)
+                meant = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(verbs) or 'none'}"
+                yield ("budget", "steps", name), f"no step `{name}` asks the teacher; {meant}"
+    for address in recipe.budget.models:
+        if address != recipe.teacher.model:
+            said = f"no model `{address}` is asked; did you mean `{recipe.teacher.model}`?"
+            yield ("budget", "models", address), said
 
 
 def _order_problems(steps: Sequence[Step]) -> Iterator[str]:
@@ -217,7 +260,7 @@ def _inside(place: dict[str, Any], key: str) -> Any:
 
 
 def _problem(path: Path, tree: yaml.Node | None, found: Any, detail: dict[str, Any]) -> str:
-    line, keys, known = _find(tree, found, detail["loc"])
+    line, keys, known = _find(tree, found, detail.get("ctx", {}).get("place", detail["loc"]))
     message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         message = f"there is no setting `{keys[-1]}`"
@@ -278,7 +321,11 @@ def _from_folder(recipe: Recipe, folder: Path) -> Recipe:
     model = recipe.teacher.model
     if model.startswith("recorded:"):
         model = "recorded:" + str(place(model.removeprefix("recorded:")))
+    models = {
+        model if address == recipe.teacher.model else address: own for address, own in recipe.budget.models.items()
+    }
+    budget = recipe.budget.model_copy(update={"models": models})
     task = place(recipe.task) if isinstance(recipe.task, str) else recipe.task
     teacher = recipe.teacher.model_copy(update={"model": model})
-    update = {"gold": gold, "steps": steps, "task": task, "teacher": teacher, "contexts": place(recipe.contexts)}
-    return recipe.model_copy(update=update)
+    update = {"gold": gold, "steps": steps, "task": task, "teacher": teacher, "budget": budget}
+    return recipe.model_copy(update={**update, "contexts": place(recipe.contexts)})

@@ -12,6 +12,8 @@ from seedbed.prepare import Prepared
 from seedbed.rows import account
 from seedbed.steps.train import gain
 
+_OF_A_STEP = ("name", "verb", "round", "complete", "capped", "spend")
+
 
 class Files(Protocol):
     """The part of a run's folder that is read here."""
@@ -54,9 +56,7 @@ def summarise(
         "is_simulated": recipe.teacher.model.startswith("sim:"),
         "student": recipe.student.model_dump(mode="json"),
         "rng_seed": recipe.rng_seed,
-        "steps": [
-            {key: step[key] for key in ("name", "verb", "round", "complete", "spend")} | _asked(step) for step in steps
-        ],
+        "steps": [{key: step[key] for key in _OF_A_STEP} | _asked(step) for step in steps],
         "stages": _stages(steps, evaluation),
         "gain": _gain(folder, evaluation),
         "evaluation": evaluation,

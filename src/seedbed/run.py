@@ -151,6 +151,8 @@ class Execution:
             return "budget"
         if any(self._mistakes_left(step) == 0 for step in repeat.steps):
             return "gold exhausted"
+        if self._is_spent(repeat):
+            return "budget"
         # By name: a step that was finished before loads its students anew.
         if repeat.stop_without_gain and before and state.student and state.student.name != before.name:
             low = self._gain_on_select(before.name, state.student.name)
@@ -163,6 +165,12 @@ class Execution:
             return None
         last = next((s for s in reversed(self.steps) if s["verb"] == step.verb), None)
         return last["metrics"].get("mistakes") if last else None
+
+    def _is_spent(self, repeat: Repeat) -> bool:
+        """True where every inner step that asks has used up the cap on its verb: a further round would add nothing."""
+        last = {record["verb"]: record["capped"] for record in self.steps}
+        capped = [last.get(step.verb) for step in walk(repeat.steps) if step.asks()]
+        return bool(capped) and all(cap and cap["part"] == f"steps.{cap['verb']}" for cap in capped)
 
     def _gain_on_select(self, before: str, after: str) -> float | None:
         """Lower end of the paired gain on `select`; None where there are no such rows."""
@@ -177,7 +185,7 @@ class Execution:
         name = f"{step.verb}-{self.ordinals[step.verb]}"
         self.chain = fingerprint([self.chain, name, step.settings()])
         done = self.folder.read(f"steps/{name}.json") if self.resuming else None
-        if done is not None and done["chain"] == self.chain and done["complete"]:
+        if done is not None and done["chain"] == self.chain and self._is_done(done):
             self.steps.append(done)
             return self._load(done, state)
         self.resuming = False
@@ -193,6 +201,11 @@ class Execution:
         ctx.log({"event": "step finished", "step": name, "seconds": seconds, **told})
         return after
 
+    def _is_done(self, record: dict[str, Any]) -> bool:
+        """False where the budget ended the step, and where its own cap did that has changed since."""
+        capped = record["capped"]
+        return bool(record["complete"] and (capped is None or self.budget.caps(capped["part"]) == capped["caps"]))
+
     def _save(self, ctx: Context, step: Step, before: State, after: State) -> None:
         path, name = self.folder.path, ctx.step
         write_parquet(after.rows, path / "data" / f"{name}.parquet")
@@ -206,12 +219,20 @@ class Execution:
             "round": ctx.round_,
             "chain": self.chain,
             "complete": self.ctx.purse.ended is None,
+            "capped": self._capped(ctx, step),
             "students": [trained.name for trained in after.students],
             "metrics": dict(after.metrics),
             "spend": self.budget.spend().to_dict(),
         }
         self.folder.write(f"steps/{name}.json", record)
         self.steps.append(record)
+
+    def _capped(self, ctx: Context, step: Step) -> dict[str, Any] | None:
+        """Which cap of its own ended a step, and its value then."""
+        reached = ctx.purse.ended_steps.get(ctx.step)
+        if reached is None:
+            return None
+        return {"part": reached.part, "verb": step.verb, "why": reached.seen, "caps": self.budget.caps(reached.part)}
 
     def _load(self, done: dict[str, Any], before: State) -> State:
         """The state after a finished step; students that are loaded already are not read again."""
@@ -255,7 +276,7 @@ def run_recipe(
         manifest = _manifest(folder, prepared)
         budget = recipe.budget.open(open_ledger, f"{recipe.name}@{manifest['run']}")
         teacher = open_model(recipe.teacher.model, ledger=open_ledger, budget=budget, settings=recipe.teacher.endpoint)
-        ctx = make_context(prepared, teacher, log=folder.log, progress=progress)
+        ctx = make_context(prepared, teacher, budget=budget, log=folder.log, progress=progress)
         execution = Execution(folder, prepared, ctx, budget)
         with _few_threads(recipe.student.kind):
             execution.go(recipe.steps, State(frame(prepared.task, [])))
@@ -281,6 +302,7 @@ def make_context(
     prepared: Prepared,
     teacher: Model,
     *,
+    budget: Budget | None = None,
     log: Callable[[dict[str, Any]], None] = lambda _event: None,
     progress: Progress = lambda _step, _done, _total, _usd: None,
 ) -> Context:
@@ -296,6 +318,7 @@ def make_context(
         contexts=prepared.contexts,
         contexts_are_gold=prepared.task.context is not None and prepared.recipe.contexts is None,
         world=prepared.world,
+        budget=budget,
         log=log,
         progress=progress,
     )

@@ -174,6 +174,21 @@ def test_a_reached_budget_is_exit_code_4_and_says_how_to_go_on(tmp_path):
     file = write(tmp_path, budget={"requests": 130})
     code, _, err = call("run", file, "--out", tmp_path / "runs" / "x")
     assert code == 4 and "budget reached" in err and "go on" in err
+    assert "130 of 130 requests used" in err and "nearly reached in" in err
+
+
+def test_a_reached_cap_of_one_step_is_said_and_is_no_failure(tmp_path):
+    file = write(tmp_path, budget={"steps": {"extrapolate": {"requests": 20}}})
+    code, _, err = call("run", file, "--out", tmp_path / "runs" / "x")
+    assert code in (0, 3) and "the run goes on without the rest; raise budget.steps.extrapolate" in err
+
+
+def test_a_plan_shows_every_cap_and_which_is_reached_first(tmp_path):
+    caps = {"usd": 5, "steps": {"extrapolate": {"requests": 20}}, "models": {"sim:reviews": {"minutes": 3}}}
+    code, out, _ = call("plan", write(tmp_path, budget=caps))
+    assert code == 0 and "budget: 5 usd" in out
+    assert "budget of extrapolate: 20 requests" in out and "budget of sim:reviews: 3 minutes" in out
+    assert "the cap of 20 requests of extrapolate is reached first, in extrapolate-1" in out
 
 
 def test_compare_prints_one_table_and_who_beats_what(tmp_path):

@@ -28,13 +28,32 @@ def command(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     if found["total"]["usd"] is None:
         out.print("the teacher's price is unknown: set teacher.endpoint.usd_per_million_in and usd_per_million_out")
     gold = found["gold"]
-    budget = ", ".join(f"{value} {name}" for name, value in found["budget"].items()) or "none"
+    budget = _caps(found["budget"])
     out.print(f"gold: steer {gold['steer']}, select {gold['select']}, test {gold['test']} (sealed); budget: {budget}")
+    _print_caps(found["budget"], found["first_cap"])
 
 
 def _line(line: dict[str, Any]) -> list[str]:
     money = "unknown" if line["usd"] is None else _range([f"{value:.4f}" for value in line["usd"]])
     return [line["step"], *(_range(line[key]) for key in ("requests", "tokens_in", "tokens_out")), money]
+
+
+def _print_caps(budget: dict[str, Any], first: dict[str, Any] | None) -> None:
+    for kind in ("steps", "models"):
+        for name, caps in budget.get(kind, {}).items():
+            out.print(f"  budget of {name}: {_caps(caps)}", soft_wrap=True)
+    if first is not None:
+        of = f" of {first['part'].partition('.')[2]}" if first["part"] else ""
+        if_ = "as expected" if first["if"] == "expected" else "at the high end"
+        cap = f"{first['at']:.10g} {first['cap']}"
+        out.print(f"if it goes {if_}, the cap of {cap}{of} is reached first, in {first['step']}", soft_wrap=True)
+    elif budget:
+        out.print("no cap is reached, even at the high end (minutes are not forecast)")
+
+
+def _caps(caps: dict[str, Any]) -> str:
+    own = {name: value for name, value in caps.items() if name not in ("steps", "models")}
+    return ", ".join(f"{value:.10g} {name}" for name, value in own.items()) or "none"
 
 
 def _range(values: Sequence[Any]) -> str:

@@ -56,8 +56,17 @@ def _say(event: dict[str, Any]) -> None:
             reason = STOPPED.get(event["reason"], event["reason"])
             err.print(f"rounds ended after round {event['after_round']}: {reason}")
         case "budget reached":
+            err.print(f"budget reached in {event['step']} after {event['answered']} answers: {event['why']}")
+            cap = f"budget.{event['part']}" if event["part"] else "the budget"
+            goes_on = (
+                "the run goes on without the rest" if event["part"].startswith("steps.") else "nothing more is sent"
+            )
+            err.print(f"  {goes_on}; raise {cap} and run again to go on with it")
+        case "budget nearly reached":
+            used, cap = (f"{event[key]:.4g}" for key in ("used", "of"))
+            part = f" of {event['part'].partition('.')[2]}" if event["part"] else ""
             err.print(
-                f"budget reached in {event['step']} after {event['answered']} answers; raise it and run again to go on"
+                f"budget{part} nearly reached in {event['step']}: {used} of {cap} {event['cap']} used or in flight"
             )
         case _:
             pass

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from seedbed.budget import Budget
 from seedbed.errors import BudgetExceeded
 from seedbed.evaluation.gold import Gold
 from seedbed.fingerprint import fingerprint
@@ -59,6 +60,8 @@ class Purse:
     """What new replies cost in this process, as far as prices are known."""
     ended: str | None = None
     """Why nothing more is sent, once the budget or the limit ended."""
+    ended_steps: dict[str, BudgetExceeded] = field(default_factory=dict)
+    """Steps that reached a cap of their own, and which: they send nothing more, the others go on."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Context:
     """Name of the running step, such as `extrapolate-2`."""
     round_: int = 0
     purse: Purse = field(default_factory=Purse)
+    budget: Budget | None = None
+    """What the teacher's requests are booked on; asked here for its warnings only."""
 
     def at(self, step: str, round_: int) -> Context:
         """This context as the named step sees it; what may still be spent is shared by all of them."""
@@ -93,6 +98,11 @@ class Context:
         """A random stream that belongs to this step alone."""
         return stream(self.rng_seed, self.step, *purpose)
 
+    @property
+    def is_ended(self) -> bool:
+        """True when this step sends nothing more."""
+        return self.purse.ended is not None or self.step in self.purse.ended_steps
+
     def ask(self, requests: Sequence[Request]) -> list[Reply | Failure | None]:
         """Put requests to the teacher.
 
@@ -102,19 +112,32 @@ class Context:
         replies: list[Reply | Failure | None] = []
         purse = self.purse
         sent = requests if purse.limit is None else requests[: purse.limit]
-        if purse.ended is None:
+        if not self.is_ended:
             try:
                 for reply in self.teacher.generate(iter(sent), step=self.step):
                     replies.append(reply)
                     purse.paid_usd += 0.0 if reply.is_cached else reply.usd or 0.0
                     self.progress(self.step, len(replies), len(sent), purse.paid_usd)
+                    self._warn()
             except BudgetExceeded as reached:
-                purse.ended = str(reached)
-                self.log({"event": "budget reached", "step": self.step, "answered": len(replies), "why": reached.seen})
+                self._end(reached, len(replies))
         if purse.limit is not None:
             purse.limit -= len(sent)
             purse.ended = purse.ended or ("the preview ends here" if purse.limit <= 0 else None)
         return replies + [None] * (len(requests) - len(replies))
+
+    def _warn(self) -> None:
+        for warning in self.budget.warnings() if self.budget else ():
+            self.log({**warning, "step": self.step})
+
+    def _end(self, reached: BudgetExceeded, answered: int) -> None:
+        """Note that a cap was reached: a step's own ends that step, every other one ends all asking."""
+        if reached.part.startswith("steps."):
+            self.purse.ended_steps[self.step] = reached
+        else:
+            self.purse.ended = str(reached)
+        event = {"event": "budget reached", "step": self.step, "answered": answered, "why": reached.seen}
+        self.log({**event, "part": reached.part})
 
     def read_gold(self, split: str, why: str) -> pl.DataFrame:
         """The rows of `steer` or `select`, with the read logged."""

@@ -41,6 +41,11 @@ class Step(BaseModel):
         """What decides which rows come out, as plain data: everything but where a file lies."""
         return self.model_dump(mode="json", exclude={"source"})
 
+    @classmethod
+    def asks(cls) -> bool:
+        """True for verbs that put requests to the teacher: those that forecast how many."""
+        return cls.forecast is not Step.forecast
+
     def forecast(self, _task: Task, _gold: Gold) -> Forecast:
         """How many requests `run` will send."""
         return Forecast()

@@ -79,7 +79,7 @@ class Synthesise(Step):
             waves.append(screen(ctx, wave))
             done += waves[-1].filter(pl.col("status") == "accepted").height
             start = stop
-            if ctx.purse.ended:
+            if ctx.is_ended:
                 break
         return pl.concat(waves)
 

@@ -30,7 +30,7 @@ import tables
 from scenarios import FLOOR, FULL, IN_FLIGHT, OURS, SYSTEMS, Scenario, ideal, quick
 
 HERE = Path(__file__).resolve().parent
-SHORT_S, LONG_S = 90.0, 300.0
+SHORT_S, LONG_S = 75.0, 240.0
 """Longest one run may take: of 2,000 rows, and of the scenarios marked long."""
 FOLDERS = re.compile(r"(?<![\w:/])/(?:[\w.+-]+/)+")
 """What comes before a file's name: another machine has it elsewhere."""
@@ -66,9 +66,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything; peers only in plain and cached")
     parser.add_argument("--only", default="", help="systems, separated by commas: " + ", ".join(SYSTEMS))
-    parser.add_argument("--scenarios", default="", help="separated by commas: " + ", ".join(each.name for each in FULL))
+    parser.add_argument(
+        "--scenarios", default="", help="separated by commas: " + ", ".join(dict.fromkeys(each.name for each in FULL))
+    )
     parser.add_argument("--repeat", type=int, default=1, help="as many times the pairs of ours and the floor")
-    parser.add_argument("--minutes", type=float, default=34.0, help="runs not begun by then are left out, and say so")
+    parser.add_argument("--minutes", type=float, default=31.0, help="runs not begun by then are left out, and say so")
     parser.add_argument("--install", action="store_true", help="make the environments of the peers first (3 GB)")
     default = os.environ.get("PEERS") or Path.home() / ".cache" / "seedbed-bench"
     parser.add_argument("--peers", type=Path, default=Path(default), help="where the environments of the peers are")

@@ -9,6 +9,7 @@ litellm, one of its dependencies, carries a copy. It gives up the whole run when
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,9 @@ def main() -> None:
     job.ready()
     found = asker([{"prompt": prompt} for prompt in job.prompts()]).dataset
     answers = dict(zip(found["row"], found["text"], strict=True))
-    job.report(**job.checked(in_row_order(answers, job.rows)))
+    failed = [path.read_text(encoding="utf-8") for path in (job.folder / "cache").rglob("failed_requests.jsonl")]
+    named = {int(row) for text in failed for row in re.findall(r"\[row (\d{8})\]", text)}
+    job.report(**job.checked(in_row_order(answers, job.rows)), named=len(named))
 
 
 if __name__ == "__main__":

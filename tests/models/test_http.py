@@ -7,12 +7,15 @@ import socket
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Literal
 
 import pytest
 from aiohttp import web
 from tests.models.loopback import KEY, Faults, serving, text_for
+from tests.models.scripted_server import Answer, error, said, scripted_server
 
 from seedbed.errors import ConfigError, EndpointRefused
+from seedbed.models import open_model
 from seedbed.models.address import Secret, parse_address
 from seedbed.models.http import Http
 from seedbed.models.wire import Endpoint, Retryable
@@ -214,3 +217,60 @@ def test_connections_are_used_again() -> None:
 
     asyncio.run(run())
     assert len(ports) == 1
+
+
+@pytest.mark.parametrize("api", ["chat", "responses", "messages"])
+def test_each_format_is_spoken_with_a_key_where_one_is_named(api: Literal["chat", "responses", "messages"]) -> None:
+    settings = Endpoint(timeout_s=2, api=api, api_key_env="SEEDBED_TEST_KEY")
+    with environment(SEEDBED_TEST_KEY=KEY), serving() as server:
+        reply = ask(server.address, settings)
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.tokens_in, reply.tokens_out, reply.model) == (text_for("say something"), 2, 2, "tiny-1")
+    sent = server.headers[0].get("x-api-key" if api == "messages" else "Authorization", "")
+    assert sent.removeprefix("Bearer ") == KEY
+
+
+def test_a_key_of_anthropic_s_kind_is_not_shown_either() -> None:
+    wrong = "sk-ant-wrong-" + KEY
+    with environment(ANTHROPIC_API_KEY=wrong), serving() as server, pytest.raises(EndpointRefused) as caught:
+        ask("anthropic:claude-tiny", Endpoint(base_url=server.base_url))
+    assert server.headers[0]["x-api-key"] == wrong
+    assert wrong not in "".join(traceback.format_exception(caught.value)) and "provided: ***" in caught.value.seen
+
+
+def refusing(body: dict[str, Any]) -> Answer | None:
+    """What a model that took up new habits says to an old request."""
+    for name, new in [("max_tokens", " Use 'max_completion_tokens' instead."), ("temperature", ""), ("seed", "")]:
+        if name in body:
+            words = f"Unsupported parameter: '{name}' is not supported with this model.{new}"
+            return error(400, words, code="unsupported_parameter")
+    return None
+
+
+def test_no_row_is_lost_to_a_parameter_and_the_server_is_told_only_once() -> None:
+    rows = [Request((("user", f"row {number}"),), temperature=1, seed=number) for number in range(40)]
+    with scripted_server(lambda prompt, _, body: refusing(body) or said(f"to {prompt}")) as server:
+        answers = list(open_model(server.address, settings=Endpoint(concurrency=4)).generate(rows))
+    assert [it.text for it in answers if isinstance(it, Reply)] == [f"to row {number}" for number in range(40)]
+    # Only those that were in flight before the first refusal came are asked again.
+    assert server.asked.total() <= 40 + 4 * 3
+
+
+def test_a_temperature_that_cannot_be_had_stops_the_run_instead_of_being_ignored() -> None:
+    with scripted_server(lambda prompt, _, body: refusing(body) or said(prompt)) as server:
+        model = open_model(server.address, settings=Endpoint(concurrency=4))
+        with pytest.raises(EndpointRefused, match="does not take the temperature"):
+            list(model.generate([ASK]))
+
+
+def test_a_prompt_that_is_declined_as_it_is_is_asked_once() -> None:
+    with scripted_server(lambda *_: error(400, "'temperature' is a word this server dislikes in prompts")) as server:
+        answers = list(open_model(server.address, settings=QUICK).generate([ASK]))
+    assert isinstance(answers[0], Failure) and server.asked.total() == 1
+
+
+def test_a_server_nobody_reaches_was_not_paid() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        answer = ask(f"http://127.0.0.1:{full.getsockname()[1]}/v1#m")
+    assert isinstance(answer, Retryable) and not answer.may_be_billed

@@ -12,7 +12,7 @@ from seedbed.errors import EndpointRefused
 from seedbed.models.formats.chat_completions import ChatCompletions
 from seedbed.models.formats.faults import retry_after_s
 from seedbed.models.wire import Retryable
-from seedbed.request import Failure, Reply, Request
+from seedbed.request import Failure, Reply, Request, TokenLogprob
 
 CHAT = ChatCompletions("m")
 
@@ -43,8 +43,66 @@ def test_only_parameters_that_every_server_knows_are_sent() -> None:
     }
 
 
+def test_seed_logprobs_and_draws_are_sent_where_they_are_asked_for() -> None:
+    body = CHAT.body(Request((("user", "hi"),), seed=7, logprobs=3), draws=4)
+    assert {name: body[name] for name in ("seed", "logprobs", "top_logprobs", "n")} == {
+        "seed": 7,
+        "logprobs": True,
+        "top_logprobs": 3,
+        "n": 4,
+    }
+
+
 def test_a_good_answer_is_a_reply_with_its_tokens_and_model() -> None:
     assert read(200, good()) == Reply("hello", 7, 3, model="m-1")
+
+
+def test_prompt_tokens_from_the_cache_are_counted_apart() -> None:
+    usage = {"prompt_tokens": 70, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 64}}
+    assert read(200, {**good(), "usage": usage}) == Reply("hello", 70, 3, model="m-1", tokens_cached=64)
+
+
+def test_logprobs_are_read_token_by_token_likeliest_first() -> None:
+    tops = [{"token": "no", "logprob": -2}, {"token": "yes", "logprob": -0.1, "bytes": [1]}]
+    answer = good("yes")
+    answer["choices"][0]["logprobs"] = {"content": [{"token": "yes", "logprob": -0.1, "top_logprobs": tops}]}
+    found = read(200, answer)
+    assert isinstance(found, Reply)
+    assert found.logprobs == (TokenLogprob("yes", -0.1, (("yes", -0.1), ("no", -2.0))),)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [None, {}, {"token": 1, "logprob": -1}, *({"token": "a", "logprob": it} for it in (True, -1e999, -(10**400)))],
+)
+def test_logprobs_that_are_none_cost_no_answer(entry: Any) -> None:
+    answer = good("yes")
+    answer["choices"][0]["logprobs"] = {"content": [entry]}
+    assert read(200, answer) == Reply("yes", 7, 3, model="m-1")
+
+
+def test_thinking_beside_the_answer_is_no_part_of_it() -> None:
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "yes"}]
+    assert read(200, good(parts, reasoning_content="hm")) == Reply("yes", 7, 3, model="m-1")
+
+
+def test_draws_share_the_tokens_that_were_billed() -> None:
+    texts = [("aaaaa", "stop"), ("b", "stop"), ("cccc", "length")]
+    choices = [{"message": {"content": text}, "finish_reason": reason} for text, reason in texts]
+    choices.append({"message": {}})
+    content = json.dumps({**good(), "choices": choices}).encode()
+    *answers, lost = CHAT.read(200, {}, content, draws=4)
+    assert [(it.tokens_in, it.tokens_out) for it in answers if not isinstance(it, Retryable)] == [
+        (7, 1),
+        (0, 0),
+        (0, 2),
+    ]
+    assert isinstance(answers[2], Failure) and isinstance(lost, Retryable) and lost.is_unreadable
+
+
+def test_more_answers_than_were_asked_for_hide_no_tokens() -> None:
+    content = json.dumps({**good(), "choices": good()["choices"] * 3}).encode()
+    assert CHAT.read(200, {}, content) == [Reply("hello", 7, 3, model="m-1")]
 
 
 def test_an_empty_text_is_still_a_whole_answer() -> None:
@@ -176,6 +234,18 @@ def test_a_reply_can_always_be_written_to_a_file() -> None:
         ({"Retry-After": ""}, None),
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "1e999"}, None),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2.5s"}, 62.5),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "12ms"}, 0.012),
+        ({"x-ratelimit-remaining-tokens": "9", "x-ratelimit-reset-tokens": "12ms"}, None),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "soon"}, None),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1795262430000"}, 30.0),
+        (
+            {
+                "anthropic-ratelimit-requests-remaining": "0",
+                "anthropic-ratelimit-requests-reset": "2026-11-21T12:00:05Z",
+            },
+            5.0,
+        ),
         ({"Retry-After": "Sat, 21 Nov 99999999999 11:00:00 GMT"}, None),
     ],
 )
@@ -217,7 +287,7 @@ BODIES = st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).enco
     st.dictionaries(st.sampled_from(["Retry-After", "retry-after-ms"]), st.text()),
     BODIES,
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_answer_of_a_hostile_server_breaks_the_reader(status: int, headers: dict[str, str], content: bytes) -> None:
     try:
         (answer,) = CHAT.read(status, headers, content)

@@ -10,7 +10,7 @@ from seedbed.request import Constraint, Request
 
 _REFUSES = re.compile(
     r"unsupported|not supported|not support|deprecated|cannot both|not permitted|unknown|unrecogni[sz]ed|only one|"
-    r"not allowed|unavailable|invalid schema|must be explicitly",
+    r"not allowed|unavailable|invalid schema|must be explicitly|less than or equal",
     re.I,
 )
 _NAMED = re.compile(
@@ -72,8 +72,9 @@ class Dialect:
             return False
         complains = _REFUSES.search(f"{error.get('code')} {text}") is not None
         found = _NAMED.match(text)
-        named = error.get("param") if isinstance(error.get("param"), str) else found and found[1].lower()
-        if named in ("temperature", "top_p"):
+        param = error.get("param")
+        named = param if isinstance(param, str) else found and found[1].lower()
+        if named in ("temperature", "top_p") and (complains or named == param):
             self._insist(named, request, f"{status}: {text}")
         if not complains:
             return False

@@ -73,8 +73,9 @@ class Endpoint(BaseModel):
     concurrency: int = Field(16, ge=1)
     """Most requests in flight at once."""
     requests_per_minute: int | None = Field(None, ge=1)
+    """Cap of the account, where it is known; without it the limit is found by trying."""
     tokens_per_minute: int | None = Field(None, ge=1)
-    """Caps of the account, where they are known; without them the limit is found by trying."""
+    """The same for prompts and answers together."""
     timeout_s: float = Field(120, gt=0)
     """Longest wait for one answer, in seconds, before it is asked again."""
     attempts: int = Field(6, ge=1)

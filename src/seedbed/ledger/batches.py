@@ -12,7 +12,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import uuid4
 
@@ -26,9 +26,10 @@ _HELD = "owner = ? AND owner >= 'batch:' AND owner < 'batch;' AND state = 'asked
 """The range repeats the condition of the index, without which SQLite would not use it."""
 _KEYS = "key IN (SELECT value FROM json_each(?))"
 _LOSE = (
-    "INSERT INTO losses (scope, step, model, key, usd, tokens, at) SELECT scope, step, model, key, worst_usd,"
-    f" worst_tokens, ? FROM requests WHERE {_HELD} AND {_KEYS}"
+    "INSERT INTO losses (scope, step, model, key, usd, tokens, flops, at) SELECT scope, step, model, key, worst_usd,"
+    f" worst_tokens, worst_flops, ? FROM requests WHERE {_HELD} AND {_KEYS}"
 )
+_WORST = "key, request, worst_usd, worst_tokens, worst_flops"
 _PAGE = 1000
 
 
@@ -66,6 +67,7 @@ class Held:
     """Its canonical JSON."""
     usd: float | None
     tokens: int
+    flops: float | None
 
 
 class Batches:
@@ -108,9 +110,11 @@ class Batches:
         """Note the service's name of the batch's file."""
         self._note(batch, "input_file = ?", input_file)
 
-    def submitted(self, batch: Batch, remote: str, requests: int) -> None:
+    def submitted(self, batch: Batch, remote: str, requests: int) -> Batch:
         """Note that the service has the batch, under which id, and how many requests it holds."""
-        self._note(batch, "state = 'out', remote = ?, requests = ?, submitted_at = ?", remote, requests, time.time())
+        now = time.time()
+        self._note(batch, "state = 'out', remote = ?, requests = ?, submitted_at = ?", remote, requests, now)
+        return replace(batch, state="out", remote=remote, requests=requests, submitted_at=now)
 
     def over(self, batch: Batch, ending: str, output_file: str = "", error_file: str = "") -> None:
         """Note that everything the batch will ever give was taken."""
@@ -134,6 +138,12 @@ class Batches:
         with self.ledger.reading() as db:
             return dict(db.execute(query, (json.dumps(list(keys)),)).fetchall())
 
+    def questions(self, keys: Sequence[str]) -> dict[str, str]:
+        """The canonical JSON of requests."""
+        query = f"SELECT key, request FROM requests WHERE {_KEYS}"
+        with self.ledger.reading() as db:
+            return dict(db.execute(query, (json.dumps(list(keys)),)).fetchall())
+
     def given_up(self, keys: Sequence[str]) -> dict[str, Failure]:
         """Requests whose every try met a passing fault, which `Ledger.lookup` leaves out."""
         self.ledger.flush()
@@ -144,14 +154,14 @@ class Batches:
 
     def held(self, batch: Batch, keys: Sequence[str]) -> dict[str, Held]:
         """Those of the keys that the batch holds."""
-        query = f"SELECT key, request, worst_usd, worst_tokens FROM requests WHERE {_HELD} AND {_KEYS}"
+        query = f"SELECT {_WORST} FROM requests WHERE {_HELD} AND {_KEYS}"
         with self.ledger.reading() as db:
             found = db.execute(query, (batch.holder, json.dumps(list(keys)))).fetchall()
         return {row[0]: Held(*row) for row in found}
 
     def all_held(self, batch: Batch) -> Iterator[Held]:
         """Everything the batch holds, ordered by key: the order of the lines in its file."""
-        query = f"SELECT key, request, worst_usd, worst_tokens FROM requests WHERE {_HELD} AND key > ? ORDER BY key"
+        query = f"SELECT {_WORST} FROM requests WHERE {_HELD} AND key > ? ORDER BY key"
         last = ""
         while True:
             with self.ledger.reading() as db:

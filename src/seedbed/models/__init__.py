@@ -37,6 +37,10 @@ def open_model(
     """
     settings = settings or Endpoint()
     tariff = Tariff(price_of(address, settings), flops_per_token(address, settings))
+    if settings.batch:
+        from seedbed.models.batch import open_batch
+
+        return open_batch(address, ledger, budget, settings, tariff)
     wire = open_wire(address, settings)
     if is_on_http(address):
         from seedbed.models.retry import Retry

@@ -114,7 +114,8 @@ def _run_python(block: Block, namespace: dict[str, Any], where: str) -> str:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         # Padding makes the line numbers of a traceback those of the page.
-        exec(compile("\n" * block.line + block.code, where, "exec"), namespace)  # noqa: S102 - our own pages
+        code = compile("\n" * block.line + block.code, where, "exec", dont_inherit=True)
+        exec(code, namespace)  # noqa: S102 - our own pages
     return printed.getvalue()
 
 

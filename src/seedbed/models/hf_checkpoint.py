@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from seedbed.errors import BoundaryError, ConfigError, boundary
 from seedbed.fingerprint import fingerprint
@@ -19,6 +20,9 @@ _READ_WHOLE = {".json", ".jinja", ".txt", ".model"}
 """Configuration, chat template and tokenizer; everything else but the weights decides no answer."""
 _SAMPLE = 1024
 """Bytes read from the middle of each tensor."""
+_INPUTS = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight", "tok_embeddings.weight")
+_OUTPUTS = ("lm_head.weight", "embed_out.weight")
+"""Names of the tables of tokens at either end, as the larger families spell them."""
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
 
 
@@ -84,15 +88,40 @@ def content_name(folder: Path) -> str:
 def _tensors(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = file.read(size)
-        digest.update(header)
-        for name, tensor in sorted(json.loads(header).items()):
-            if name != "__metadata__":
-                start, end = tensor["data_offsets"]
-                file.seek(8 + size + max(start, (start + end - _SAMPLE) // 2))
-                digest.update(file.read(min(_SAMPLE, end - start)))
+        header = _header(file)
+        data = file.tell()
+        digest.update(json.dumps(header, sort_keys=True).encode())
+        for _, tensor in sorted(header.items()):
+            start, end = tensor["data_offsets"]
+            file.seek(data + max(start, (start + end - _SAMPLE) // 2))
+            digest.update(file.read(min(_SAMPLE, end - start)))
     return digest.hexdigest()
+
+
+def _header(file: BinaryIO) -> dict[str, Any]:
+    """Of a file in safetensors: name to dtype, shape and place of each tensor; the data follow."""
+    header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+
+
+def size_of(address: str) -> int | None:
+    """Active parameters of the checkpoint in a folder, read from the headers of its files; None for a name on the hub.
+
+    Known before anything is loaded, so that a cap in FLOPs holds from the first request on. Counts as
+    `active_parameters` does.
+    """
+    folder = Path(address.partition(":")[2]).expanduser()
+    if not (folder / "config.json").is_file():
+        return None
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    sizes: dict[str, int] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            sizes |= {name: math.prod(tensor["shape"]) for name, tensor in _header(file).items()}
+    share = _expert_share({**config, **config.get("text_config", {})}.get)
+    total = sum(size * (share if ".experts." in name else 1.0) for name, size in sizes.items())
+    has_output = any(name.endswith(_OUTPUTS) for name in sizes)
+    return int(total) - (sum(size for name, size in sizes.items() if name.endswith(_INPUTS)) if has_output else 0)
 
 
 class Checkpoint:
@@ -123,7 +152,7 @@ class Checkpoint:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(source.name, **safe)
             model = AutoModelForCausalLM.from_pretrained(source.name, use_safetensors=True, dtype=dtype, **safe)
             self.model: Any = model.to(where).eval()
-        _need_keys_and_values(self.model.config, source.name)
+        need_keys_and_values(self.model.config, source.name)
         settings, config = self.model.generation_config, self.model.config.get_text_config()
         self.ends = frozenset(_ids(settings.eos_token_id) or _ids(config.eos_token_id)) | frozenset(
             _ids(self.tokenizer.eos_token_id)
@@ -181,15 +210,19 @@ def active_parameters(model: Any) -> int:
         model.get_input_embeddings(),
         model.get_output_embeddings(),
     )
-    experts = next((count for name in _EXPERTS if (count := getattr(config, name, None))), None)
-    chosen = getattr(config, "num_experts_per_tok", None)
-    share = chosen / experts if chosen and experts else 1.0
+    share = _expert_share(lambda name: getattr(config, name, None))
     total = sum(weight.numel() * (share if ".experts." in name else 1.0) for name, weight in model.named_parameters())
     is_tied = output is not None and output.weight is looked_up.weight
     return int(total) - (0 if is_tied else looked_up.weight.numel())
 
 
-def _need_keys_and_values(config: Any, name: str) -> None:
+def _expert_share(setting: Callable[[str], Any]) -> float:
+    """Of the experts of a layer, the part that one token is sent to."""
+    experts, chosen = next(filter(None, map(setting, _EXPERTS)), None), setting("num_experts_per_tok")
+    return chosen / experts if chosen and experts else 1.0
+
+
+def need_keys_and_values(config: Any, name: str) -> None:
     """Rows come and go by cutting keys and values, so a state that runs through all tokens will not do."""
     from transformers import DynamicCache
 

@@ -124,9 +124,9 @@ class InProcess:
             if not new and not running:
                 self._thread = None
                 return False
+        running |= new
         for ticket, waiting in new.items():
             engine.add(ticket, waiting.request)
-        running |= new
         return True
 
     def _gather(self, room: int) -> None:

@@ -81,6 +81,11 @@ def flops_per_token(address: str, settings: Endpoint) -> float | None:
         from seedbed.models.simulated import parse_address
 
         billion = parse_address(address)[1].parameters_billion
+    if billion is None and address.startswith(("hf:", "vllm:")):
+        from seedbed.models.hf_checkpoint import size_of
+
+        parameters = size_of(address)
+        return None if parameters is None else 2.0 * parameters
     return None if billion is None else 2e9 * billion
 
 

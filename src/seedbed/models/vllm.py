@@ -46,7 +46,7 @@ class VllmEngine:
 
     Args:
         source: Where the checkpoint is.
-        settings: `concurrency` and `parameters_billion` are read.
+        settings: Only `concurrency` is read.
 
     Raises:
         BoundaryError: vLLM cannot load it.
@@ -63,7 +63,6 @@ class VllmEngine:
             self._engine: Any = self._llm.llm_engine
             self._tokenizer: Any = self._llm.get_tokenizer()
         self.room, self._name = settings.concurrency, source.label
-        self._flops = None if settings.parameters_billion is None else 2e9 * settings.parameters_billion
         self._running: dict[str, tuple[Request, float]] = {}
         self._done: list[tuple[int, Answer]] = []
 
@@ -101,7 +100,6 @@ class VllmEngine:
             "tokens_out": tokens_out,
             "tokens_cached": cached,
             "seconds": time.perf_counter() - started,
-            "flops": None if self._flops is None else self._flops * (tokens_in - cached + tokens_out),
         }
         if said.finish_reason == "length":
             return Failure("truncated", "the answer stopped at max_tokens", **used)

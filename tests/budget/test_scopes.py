@@ -238,16 +238,31 @@ def run_all(calls, caps, folder, concurrency, slowness):
                 # Stopped for a reason: the next one's worst case really does not fit.
                 worst = TARIFF.worst_case(requests[len(answered)])
                 assert not budget.try_reserve(worst, step=step, model="scripted")
-            check_caps(ledger, caps)
+        spent = {part: ledger.spend("run", **only) for part, only in WITHIN.items()}
+    for part, used in came_to(calls, wire.asked).items():
+        booked = {name: getattr(spent[part], f"{name}_at_most") for name in ("usd", "tokens", "flops")}
+        assert {**booked, "requests": spent[part].requests} == pytest.approx(used)
+        assert all(used[name] <= cap * (1 + 1e-9) for name, cap in caps[part].own().items())
     return sorted(wire.asked), ended
 
 
-def check_caps(ledger, caps):
-    for part, only in WITHIN.items():
-        spent, own = ledger.spend("run", **only), caps[part].own()
-        used = (spent.usd_at_most, spent.tokens_at_most, spent.requests, spent.flops_at_most)
-        for name, amount in zip(("usd", "tokens", "requests", "flops"), used, strict=True):
-            assert amount <= own.get(name, float("inf")) * (1 + 1e-9), (part, name)
+def came_to(calls, asked):
+    """What the requests that were sent have come to, or at most can have: part of the budget to amounts."""
+    amounts = {part: dict.fromkeys(("usd", "tokens", "requests", "flops"), 0.0) for part in WITHIN}
+    for text in asked:
+        call, number = map(int, text.split())
+        step, replies = calls[call]
+        kind, out, _ = replies[number]
+        if kind == "unknown":
+            worst = TARIFF.worst_case(ask(text))
+            one = {"usd": worst.usd, "tokens": worst.tokens, "flops": worst.flops}
+        else:
+            given, out = (0, 0) if kind == "terminal" else (4, out)
+            one = {"usd": (given + 3 * out) / 1e6, "tokens": given + out, "flops": 2e9 * (given + out)}
+        for part in ("run", f"steps.{step}", f"steps.{step[0]}", "models.scripted"):
+            for name, amount in ({**one, "requests": 1} if part in amounts else {}).items():
+                amounts[part][name] += amount
+    return amounts
 
 
 @settings(max_examples=60, deadline=None)

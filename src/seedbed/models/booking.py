@@ -43,7 +43,8 @@ class Tariff:
 
     def owned(self, answer: Answer) -> Worst:
         """What an answer counts for that is owned, and so costs no usd."""
-        return Worst(0.0, (answer.tokens_in or 0) + (answer.tokens_out or 0), flops=answer.flops or 0.0)
+        tokens, flops = (answer.tokens_in or 0) + (answer.tokens_out or 0), answer.flops
+        return Worst(0.0, tokens, flops=tokens * (self.flops_per_token or 0.0) if flops is None else flops)
 
     def finished(self, answer: Answer) -> Answer:
         """The answer as the ledger keeps it and the caller sees it, with what it cost where the wire did not say.
@@ -59,7 +60,8 @@ class Tariff:
             )  # fmt: skip
         answer = replace(it, message=storable(it.message), usd=usd, flops=flops)
         if it.usd is None and it.kind in ("terminal", "exhausted"):
-            return replace(answer, tokens_in=it.tokens_in or 0, tokens_out=it.tokens_out or 0, usd=0.0)
+            tokens = (it.tokens_in or 0, it.tokens_out or 0)
+            return replace(answer, tokens_in=tokens[0], tokens_out=tokens[1], usd=0.0, flops=flops or 0.0)
         return answer
 
     def _cost(self, it: Answer) -> tuple[float | None, float | None]:

@@ -191,7 +191,9 @@ class Flow:
         if self._ledger is None:
             return None
         address = self._window.address
-        intents = [Intent(it.key, it.canonical, address, it.worst.usd, it.worst.tokens) for it in flights]
+        intents = [
+            Intent(it.key, it.canonical, address, it.worst.usd, it.worst.tokens, it.worst.flops) for it in flights
+        ]
         return self._ledger.intend(self._scope, intents, step=self._step)
 
     def _start(self) -> None:

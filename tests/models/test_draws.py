@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 from tests.models.loopback import serving, text_for
@@ -9,7 +10,7 @@ from tests.models.scripted_server import Answer, error, said, scripted_server
 
 from seedbed.errors import EndpointRefused
 from seedbed.models import Endpoint, open_model
-from seedbed.models.draws import Draws, Several, Shared
+from seedbed.models.draws import JOIN_S, Draws, Several, Shared
 from seedbed.models.wire import Retryable, Wire
 from seedbed.request import Failure, Reply, Request
 
@@ -53,11 +54,12 @@ def test_draws_of_one_prompt_share_requests_and_each_has_its_own_answer() -> Non
     with serving() as server:
         model = open_model(server.address, settings=TOGETHER)
         answers = list(model.generate(draws(8)))
-    assert [body.get("n") for body in server.bodies] == [4, 4]
+    counts = [body.get("n", 1) for body in server.bodies]
+    assert sum(counts) == 8 and max(counts) == 4  # how many wait together is the machine's affair
     text = text_for("say something")
-    each = [text, *(f"{text} again {number}" for number in (1, 2, 3))]
-    assert [it.text for it in answers if isinstance(it, Reply)] == each * 2
-    assert [it.tokens_in for it in answers] == [2, 0, 0, 0] * 2  # the prompt was billed twice, not eight times
+    each = [[text, *(f"{text} again {number}" for number in range(1, count))] for count in counts]
+    assert sorted(it.text for it in answers if isinstance(it, Reply)) == sorted(chain(*each))
+    assert sum(it.tokens_in or 0 for it in answers) == 2 * len(counts)  # the prompt was billed once per request
     assert sum(it.tokens_out or 0 for it in answers) == 16
 
 
@@ -91,16 +93,16 @@ def test_a_server_that_declines_n_is_not_sent_it_again() -> None:
     with scripted_server(one_only) as server:
         model = open_model(server.address, settings=TOGETHER)
         answers = list(model.generate(draws(4))) + list(model.generate(draws(8)))
-    assert all(isinstance(it, Reply) for it in answers) and server.asked.total() == 13
+    assert all(isinstance(it, Reply) for it in answers) and 12 <= server.asked.total() <= 15
 
 
 def test_a_prompt_that_is_never_answered_fails_each_draw_and_joins_the_next_prompt_all_the_same() -> None:
     with serving() as server:
         model = open_model(server.address, settings=TOGETHER)
         failures = list(model.generate(draws(4, Request((("user", "POISON"),)))))
-        list(model.generate(draws(4)))
+        list(model.generate(draws(8)))
     assert [isinstance(it, Failure) and it.kind for it in failures] == ["terminal"] * 4
-    assert server.bodies[-1]["n"] == 4
+    assert max(body.get("n", 1) for body in server.bodies[4:]) == 4
 
 
 @pytest.mark.parametrize("fault", [Retryable("lost", may_be_billed=True), Failure("exhausted", "tried 6 times")])
@@ -138,7 +140,7 @@ def test_when_nobody_waits_any_more_the_request_is_given_up() -> None:
     async def leave() -> None:
         shared = Draws(Slow(), 4)
         waiting = [asyncio.ensure_future(shared.send(it)) for it in draws(2)]
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(3 * JOIN_S)
         for task in waiting:
             task.cancel()
         await asyncio.wait_for(given_up.wait(), 1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tests.tiny_gguf import CONTEXT, NAME, serving, write_gguf
@@ -13,7 +15,7 @@ from seedbed.budget import Budget, Caps
 from seedbed.errors import EndpointRefused
 from seedbed.ledger import Ledger
 from seedbed.models import Endpoint, open_model
-from seedbed.request import Failure, Reply, Request
+from seedbed.request import Choice, Failure, JsonSchema, Reply, Request
 
 pytestmark = [
     pytest.mark.server,
@@ -84,7 +86,6 @@ def test_a_name_it_does_not_know_is_answered_under_the_name_it_serves(address: s
     assert isinstance(answers[0], Reply) and answers[0].model == NAME
 
 
-@pytest.mark.xfail(reason="its 404 says `File Not Found`, which is not yet read as a wrong address")
 def test_a_base_url_without_v1_is_said_at_once(address: str) -> None:
     wrong = address.replace("/v1#", "/v2#")
     with pytest.raises(EndpointRefused, match="no chat-completions endpoint"):
@@ -99,3 +100,40 @@ def test_a_server_that_asks_for_a_key_refuses_a_run_without_it(checkpoint: Path,
         pytest.raises(EndpointRefused, match="refuses the key"),
     ):
         list(open_model(address, settings=SETTINGS).generate(requests(4)))
+
+
+@pytest.mark.parametrize("api", ["chat", "responses", "messages"])
+def test_it_speaks_each_format(address: str, api: Literal["chat", "responses", "messages"]) -> None:
+    turns = (("user", "write film"), ("assistant", "good film"), ("user", "write another"))
+    (reply,) = open_model(address, settings=SETTINGS.model_copy(update={"api": api})).generate([Request(turns)])
+    assert isinstance(reply, Reply) and reply.text.strip() and reply.tokens_in and reply.tokens_out
+
+
+def test_a_choice_and_a_schema_are_honoured_by_a_model_that_knows_neither(address: str) -> None:
+    shape = {"type": "object", "properties": {"is_good": {"type": "boolean"}}, "required": ["is_good"]}
+    wanted = [Choice(("great film", 'a "bad" one')), JsonSchema.of(shape)]
+    asked = [replace(request, constraint=it) for it in wanted for request in requests(4)]
+    settings = SETTINGS.model_copy(update={"constraints": "llama.cpp"})
+    answers = list(open_model(address, settings=settings).generate(asked))
+    assert all(isinstance(it, Reply) and it.checked == "valid" for it in answers)
+
+
+def test_it_gives_logprobs_and_the_same_answer_to_the_same_seed(address: str) -> None:
+    (prompt,) = requests(1)
+    asked = [replace(prompt, draw=draw, seed=5, logprobs=2) for draw in range(3)]
+    # One after the other: what is computed in one batch with others differs in the last digits.
+    found = list(open_model(address, settings=SETTINGS.model_copy(update={"concurrency": 1})).generate(asked))
+    replies = [it for it in found if isinstance(it, Reply)]
+    assert len({it.text for it in replies[1:]}) == 1 and len(replies) == 3
+    tokens = [token for reply in replies for token in reply.logprobs or ()]
+    assert tokens and all(it.logprob <= 0 and len(it.top) == 2 for it in tokens)
+    assert all("".join(it.token for it in reply.logprobs or ()) == reply.text for reply in replies)
+
+
+def test_draws_of_one_prompt_may_share_a_request(address: str) -> None:
+    (prompt,) = requests(1)
+    settings = SETTINGS.model_copy(update={"draws_per_request": 4})
+    answers = list(open_model(address, settings=settings).generate(replace(prompt, draw=draw) for draw in range(8)))
+    assert all(isinstance(it, Reply) for it in answers)
+    assert len({it.text for it in answers if isinstance(it, Reply)}) > 4
+    assert 2 <= sum(bool(it.tokens_in) for it in answers) < 8  # the prompt is booked once per request

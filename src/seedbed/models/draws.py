@@ -11,6 +11,9 @@ from seedbed.models.wire import Retryable, Wire
 from seedbed.request import Failure, Reply, Request
 
 Answer = Reply | Failure | Retryable
+JOIN_S = 0.01
+"""How long a request waits for others like it, beside the second or so that an answer takes; a full one leaves at once.
+Requests are read in a thread of their own, so those of one prompt come together but not at one instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def _total(counts: Iterable[int | None]) -> int | None:
 
 
 class Draws:
-    """A wire that joins requests of one moment which differ only in their draw number.
+    """A wire that joins requests which come together and differ only in their draw number.
 
     Each still gets an answer of its own, and the tokens of all add up to what was billed. An answer that the server
     did not give, or gave unreadably, is asked for again by itself; a server that declines `n` is not sent it again.
@@ -77,7 +80,7 @@ class Draws:
         return self.wire.address
 
     async def send(self, request: Request) -> Answer:
-        """Put one question, with its like where there are any in this moment."""
+        """Put one question, together with those like it."""
         if self.most < 2 or request.seed is not None:
             return await self.wire.send(request)
         loop = asyncio.get_running_loop()
@@ -85,8 +88,7 @@ class Draws:
         group = self._open.get(prompt)
         if group is None:
             group = self._open[prompt] = _Group(prompt)
-            # Whatever else this moment brings has joined by the time the loop comes to this.
-            loop.call_soon(self._ask, group)
+            loop.call_later(JOIN_S, self._ask, group)
         turn: asyncio.Future[Answer | None] = loop.create_future()
         group.members.append((request, turn))
         if len(group.members) >= self.most:

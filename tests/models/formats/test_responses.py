@@ -36,6 +36,11 @@ def test_a_question_is_a_list_of_turns_and_is_not_kept_at_the_service() -> None:
     }
 
 
+def test_what_the_model_said_goes_back_as_its_own_words() -> None:
+    said = Responses("m").body(Request((("user", "hi"), ("assistant", "yo"), ("user", "go on"))))["input"][1]
+    assert said == {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "yo"}]}
+
+
 def test_the_key_is_a_bearer() -> None:
     assert Responses("m").headers(Secret("sk-1")) == {"Authorization": "Bearer sk-1"}
 

@@ -36,7 +36,9 @@ _NO_CREDIT_IN_400 = re.compile(r"credit balance is too low|insufficient_quota|sp
 _NO_MODEL = re.compile(
     r"model_not_found|\Amodel: \S+\Z|\bmodel\b.{0,200}?\b(not found|does ?n[o']t exist|not exist)", re.I | re.S
 )
-_NO_PAGE = re.compile(r"^(404[: ]*)?(page )?not found\.?$|invalid url|unknown url|cannot post|<html|<!doctype", re.I)
+_NO_PAGE = re.compile(
+    r"^(404[: ]*)?((page|file) )?not found\.?$|invalid url|unknown url|cannot post|<html|<!doctype", re.I
+)
 _FLAGGED = re.compile(r"content_filter|content_policy|moderation|was flagged", re.I)
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

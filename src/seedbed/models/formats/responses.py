@@ -44,7 +44,7 @@ class Responses:
         dialect.check(request)
         body = {
             "model": self.model,
-            "input": [{"role": role, "content": content} for role, content in request.messages],
+            "input": [_turn(role, text) for role, text in request.messages],
             "store": False,  # by default the service keeps every answer for 30 days
             **dialect.sampling(request),
             dialect.max_tokens: request.max_tokens,
@@ -81,6 +81,13 @@ class Responses:
         if not 200 <= status < 300:
             return [read_fault(status, headers, found, content, path=self.path, seconds=seconds)]
         return [_read_success(found, answer, seconds)]
+
+
+def _turn(role: str, text: str) -> dict[str, Any]:
+    if role != "assistant":
+        return {"role": role, "content": text}
+    # What the model said goes back in the shape it came in; llama.cpp's server takes no other.
+    return {"type": "message", "role": role, "content": [{"type": "output_text", "text": text}]}
 
 
 def _read_success(found: Any, answer: dict[str, Any], seconds: float) -> Reply | Failure | Retryable:

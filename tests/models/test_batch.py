@@ -306,6 +306,15 @@ def test_an_answer_that_misses_its_constraint_is_asked_for_once_more_in_the_next
     assert counted == {"valid": 1, "salvaged": 1, "invalid": 2, "repaired": 1, "malformed": 1}
 
 
+def test_a_re_ask_that_the_budget_has_no_room_for_leaves_the_row_malformed(ledger):
+    asked = [Request((("user", f"q{number}"),), max_tokens=20, constraint=Choice(("yes", "no"))) for number in range(3)]
+    with batch_server(lambda *_: said("perhaps", 50, 20)) as server:
+        budget = Budget(ledger, "run", Caps(usd=3.1 * PRICE.worst_case(asked[0]).usd))
+        found = list(model(server, ledger, budget).generate(asked))
+    assert [answer.kind for answer in found] == ["malformed"] * 3 and server.sizes[0] == 3
+    assert any("no room to ask again" in answer.message for answer in found)
+
+
 # -- what becomes of whole files ---------------------------------------------------------------------------------------
 
 

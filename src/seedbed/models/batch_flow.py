@@ -61,7 +61,7 @@ class BatchFlow:
         """Answer everything, in order."""
         self._desk.pick_up()
         while True:
-            self._ask_again()
+            has_room = self._ask_again()
             yield from self._read(requests)
             yield from self._ready()
             if self._is_over and not len(self._order):
@@ -69,7 +69,7 @@ class BatchFlow:
             if self._desk.has_work or self._count or self._elsewhere:
                 self._turn()
             else:
-                self._go_on_without()
+                self._go_on_without(has_room)
             self._refused = None
 
     def close(self) -> None:
@@ -172,10 +172,12 @@ class BatchFlow:
             self._desk.enqueue(self._filling)
             self._filling, self._count, self._size = None, 0, 0
 
-    def _ask_again(self) -> None:
-        """Put the re-asks of answers that missed their constraint into files, before any new request."""
+    def _ask_again(self) -> bool:
+        """Put the re-asks of answers that missed their constraint into files, before any new request; False where the
+        budget had no room for all of them."""
         while self._refused is None and (chunk := self._repairs.next(CHUNK)):
             self._repairs.placed(self._plan(chunk))
+        return self._refused is None
 
     # -- answers -------------------------------------------------------------------------------------------------------
 
@@ -202,18 +204,21 @@ class BatchFlow:
             if constrained := [place for place in places if place.is_constrained]:
                 self._answers(constrained)
 
-    def _go_on_without(self) -> None:
+    def _go_on_without(self, has_room: bool) -> None:
         """Nothing is left that could settle.
+
+        Args:
+            has_room: Whether the budget had room for all re-asks.
 
         Raises:
             BudgetExceeded: And the budget had no room for the next request.
         """
-        if self._repairs.is_waiting:
+        if not has_room:
             # The row is malformed then, which says why; the next request may be smaller.
             self._repairs.no_room()
         elif self._refused is not None:
             raise self._books.exceeded(self._refused)
-        elif self._is_idle:
+        elif self._is_idle and not self._repairs.is_waiting:
             key = self._order.head(1)[0].key
             raise BoundaryError("an answer is no longer in the ledger", f"request {key}", "run the same command again")
 

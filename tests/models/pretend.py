@@ -10,6 +10,8 @@ from typing import Any
 
 from tests.models import virtual_time
 
+from seedbed.errors import EndpointRefused
+from seedbed.models.breaker import Breaker
 from seedbed.models.retry import Retry
 from seedbed.models.throttle import Throttle
 from seedbed.models.wire import Retryable
@@ -68,17 +70,20 @@ def above(capacity: int) -> Callable[[float, int], bool]:
     return lambda _now, others: others >= capacity
 
 
-async def work_off(throttle: Throttle, count: int, attempts: int = 6) -> list[Reply | Failure]:
-    """Send so many requests with as many open at once as a window would have."""
-    retry = Retry(throttle, attempts, rng=random.Random(0).random)
+async def work_off(throttle: Throttle, count: int, attempts: int = 6, stall_s: float = 600.0) -> list[Any]:
+    """What became of so many requests, as many open at once as a window would have; none is begun after a refusal."""
+    retry = Retry(Breaker(throttle, stall_s), attempts, rng=random.Random(0).random)
     found, started, landed = list[Any](), 0, asyncio.Event()
 
     async def one() -> None:
-        found.append(await retry.send(ASK))
+        try:
+            found.append(await retry.send(ASK))
+        except EndpointRefused as refused:
+            found.append(refused)
         landed.set()
 
     async with asyncio.TaskGroup() as group:
-        while started < count:
+        while started < count and not (found and isinstance(found[-1], EndpointRefused)):
             while started < count and started - len(found) < throttle.limit * 5 // 4 + retry.waiting:
                 group.create_task(one())
                 started += 1

@@ -79,8 +79,7 @@ class Throttle:
             await self._turn()
         else:
             self._in_flight += 1
-        if self._in_flight > self._most:
-            self._most = self._in_flight
+        self._most = max(self._most, self._in_flight)
         sent_in = self._low
         try:
             answer = await self.wire.send(request)

@@ -110,6 +110,17 @@ def test_steps_are_told_apart_by_their_run(path):
     assert [line.name for line in read_spending(path, "step").lines] == [("one", "seed-1"), ("two", "seed-1")]
 
 
+def test_lines_come_in_the_order_in_which_they_were_begun(path):
+    with Ledger.at(path) as ledger:
+        for number, (run, step) in enumerate([("z", "seed"), ("a", "seed"), ("z", "extrapolate")]):
+            fill(ledger, run, step, [answered()], first=number)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE requests SET asked_at = 1000 + rowid")
+    db.close()
+    names = [line.name for line in read_spending(path, "step").lines]
+    assert names == [("z", "seed"), ("z", "extrapolate"), ("a", "seed")]
+
+
 def test_a_day_is_one_of_utc(path):
     with Ledger.at(path) as ledger:
         fill(ledger, "one", "s", [answered(), answered()])

@@ -12,6 +12,7 @@ from seedbed.errors import SeedbedError
 
 COMMANDS = {
     "init": "Write a task and a recipe to start from.",
+    "doctor": "Check the address of a model: reachable, key, what it honours, how fast.",
     "plan": "Show what a recipe will ask and cost; nothing is sent.",
     "preview": "Write the first few rows of a run and show them.",
     "run": "Run a recipe, or go on with it.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -72,6 +73,8 @@ class Line:
     """Seconds a reply took; half of them took longer."""
     p95_s: float | None = None
     """Seconds a reply took; one in twenty took longer."""
+    first_at: float = math.inf
+    """When the earliest of `sent` was last asked, in seconds since 1970."""
     checked: Counter[str] = field(default_factory=Counter)
     """Replies to constrained requests: how many by how they met the constraint."""
 
@@ -82,7 +85,7 @@ class Line:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        plain = asdict(self)
+        plain = asdict(self) | {"first_at": self.first_at if self.sent else None}
         return plain | {"name": list(self.name), "answers": dict(self.answers), "checked": dict(self.checked)}
 
 
@@ -198,7 +201,7 @@ def read_spending(path: Path, by: By = "run") -> Spending:
         line.median_s, line.p95_s = _quantiles(times[name])
     total = _total(lines.values())
     total.median_s, total.p95_s = _quantiles(*times.values())
-    return Spending(by, tuple(lines[name] for name in sorted(lines)), total)
+    return Spending(by, tuple(_in_order(lines)), total)
 
 
 _PAID = """
@@ -206,7 +209,7 @@ _PAID = """
         total(state != 'asked' AND (tokens_in IS NULL OR tokens_out IS NULL)),
         total(usd), total(state != 'asked' AND usd IS NULL), total(CASE WHEN state = 'asked' THEN worst_usd END),
         total(flops), total(state != 'asked' AND flops IS NULL),
-        CASE WHEN state = 'asked' THEN owner ELSE '' END AS holder, {who}
+        min(asked_at), CASE WHEN state = 'asked' THEN owner ELSE '' END AS holder, {who}
     FROM requests GROUP BY a, b, state, checked, holder
 """
 _USED = "SELECT count(*), {who} GROUP BY a, b"
@@ -232,7 +235,8 @@ def _quantiles(*times: array[float]) -> tuple[float | None, float | None]:
 
 def _add_paid(line: Line, state: str, checked: str, count: float, *rest: Any) -> None:
     """Add all requests of one state that met their constraint in one way."""
-    *tokens, usd, unpriced, worst_usd, flops, uncounted, holder = rest
+    *tokens, usd, unpriced, worst_usd, flops, uncounted, first_at, holder = rest
+    line.first_at = min(line.first_at, first_at)
     line.sent += int(count)
     if state == "asked" and is_running(holder):
         line.waiting += int(count)
@@ -253,8 +257,17 @@ def _add_paid(line: Line, state: str, checked: str, count: float, *rest: Any) ->
 
 def _total(lines: Iterable[Line]) -> Line:
     total = Line(("total",))
-    summed = [each.name for each in fields(Line) if each.name not in ("name", "median_s", "p95_s")]
+    summed = [each.name for each in fields(Line) if each.name not in ("name", "median_s", "p95_s", "first_at")]
     for line in lines:
         for name in summed:
             setattr(total, name, getattr(total, name) + getattr(line, name))
+        total.first_at = min(total.first_at, line.first_at)
     return total
+
+
+def _in_order(lines: Mapping[Name, Line]) -> list[Line]:
+    """As they came: runs by their first request, and the steps of a run by theirs."""
+    began: dict[str, float] = {}
+    for line in lines.values():
+        began[line.name[0]] = min(began.get(line.name[0], math.inf), line.first_at)
+    return sorted(lines.values(), key=lambda line: (began[line.name[0]], line.name[0], line.first_at, line.name))

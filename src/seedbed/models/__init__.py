@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from seedbed.budget import Budget
 from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
@@ -11,6 +13,10 @@ from seedbed.models.prices import Price, flops_per_token, price_of
 from seedbed.models.window import Window
 from seedbed.models.wire import Endpoint, Retryable, Wire
 from seedbed.request import Model
+
+if TYPE_CHECKING:
+    from seedbed.models.retry import Retry
+    from seedbed.models.throttle import Throttle
 
 __all__ = ["Endpoint", "Price", "Retryable", "Wire", "flops_per_token", "open_model", "open_wire", "price_of"]
 
@@ -30,7 +36,8 @@ def open_model(
 
     Returns:
         The model; its layers, outermost first: ledger and budget (an owned answer costs nothing), draws that share a
-        request, retry, throttle (innermost, so that it sees each 429 and a waiting retry holds no slot), wire.
+        request, retry, breaker (sees every try), throttle (sees each 429, and a waiting retry holds no slot), caps per
+        minute, hedge, wire. What is off is not there.
 
     Raises:
         ConfigError: No model can be at such an address, or its key is missing.
@@ -43,12 +50,8 @@ def open_model(
         return open_batch(address, ledger, budget, settings, tariff)
     wire = open_wire(address, settings)
     if is_on_http(address):
-        from seedbed.models.retry import Retry
-        from seedbed.models.throttle import Throttle
-
-        throttle = Throttle(wire, settings.concurrency)
-        retry, draws = Retry(throttle, settings.attempts), settings.draws_per_request
-        wire = retry
+        retry, throttle = _rated(wire, settings)
+        wire, draws = retry, settings.draws_per_request
         if draws > 1:
             from seedbed.models.draws import Draws
 
@@ -60,6 +63,24 @@ def open_model(
 
         return Window(wire, slots, ledger, budget, tariff, tries=min(3, settings.attempts))
     return Window(wire, settings.concurrency, ledger, budget, tariff)
+
+
+def _rated(wire: Wire, settings: Endpoint) -> tuple[Retry, Throttle]:
+    """A wire within the layers that send as fast as the endpoint bears, and no faster."""
+    from seedbed.models.breaker import Breaker
+    from seedbed.models.hedge import Hedge
+    from seedbed.models.pace import Pace
+    from seedbed.models.retry import Retry
+    from seedbed.models.throttle import Throttle
+
+    hedge = None if settings.hedge_after_s is None else Hedge(wire, settings.hedge_after_s)
+    wire = hedge or wire
+    if settings.requests_per_minute or settings.tokens_per_minute:
+        wire = pace = Pace(wire, settings.requests_per_minute, settings.tokens_per_minute)
+        if hedge is not None:
+            hedge.admit = pace.admit
+    throttle = Throttle(wire, settings.concurrency)
+    return Retry(Breaker(throttle, settings.stall_s), settings.attempts), throttle
 
 
 def open_wire(address: str, settings: Endpoint) -> Wire:

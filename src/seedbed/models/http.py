@@ -68,13 +68,14 @@ class Http:
         try:
             answers = await self._ask(request, draws)
         except aiohttp.ConnectionTimeoutError:
-            return Retryable(f"no connection within {self._timeout.sock_connect:g} s")
+            return Retryable(f"no connection within {self._timeout.sock_connect:g} s", is_unreachable=True)
         except TimeoutError:
             return Retryable(f"no answer within {self._timeout.total:g} s", may_be_billed=True)
         except (aiohttp.ClientError, OSError) as error:
             # Only the type: the text of a client error may quote headers.
-            was_sent = not isinstance(error, aiohttp.ClientConnectorError)
-            return Retryable(f"the connection failed ({type(error).__name__})", may_be_billed=was_sent)
+            no_way = isinstance(error, aiohttp.ClientConnectorError)
+            why = f"the connection failed ({type(error).__name__})"
+            return Retryable(why, may_be_billed=not no_way, is_unreachable=no_way)
         return answers[0] if draws == 1 else together(answers)
 
     async def close(self) -> None:

@@ -118,6 +118,8 @@ class BatchServer:
         self.headers: list[dict[str, str]] = []
         self.bodies: list[dict[str, Any]] = []
         self.port = 0
+        self.on_call: Callable[[str, str], None] = lambda _kind, _when: None
+        """Told of each call, before and after the service did what was asked, and before it answers."""
 
     @property
     def address(self) -> str:
@@ -131,6 +133,15 @@ class BatchServer:
     def finish(self) -> None:
         """Let every batch end with the next look."""
         self.quirks.is_stuck, self.quirks.looks = False, 0
+
+    @web.middleware
+    async def tell(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Let a test act around a call."""
+        kind = handler.__name__
+        self.on_call(kind, "before")
+        answer: web.StreamResponse = await handler(request)
+        self.on_call(kind, "after")
+        return answer
 
     # -- endpoints -----------------------------------------------------------------------------------------------------
 
@@ -278,7 +289,7 @@ def batch_server(
     is_ready, is_over = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        app = web.Application(client_max_size=1 << 28)
+        app = web.Application(client_max_size=1 << 28, middlewares=[server.tell])
         app.router.add_post("/v1/files", server.upload)
         app.router.add_get("/v1/files/{id}/content", server.content)
         app.router.add_post("/v1/batches", server.create)

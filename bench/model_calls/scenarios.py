@@ -87,7 +87,9 @@ def quick(scenario: Scenario) -> Scenario | None:
     """A tenth of a scenario, for a look in minutes; peers only where it says what they cost."""
     if scenario.name in ("rows_10k", "rows_100k"):
         return None
-    rows = {"plain": 1000, "cached": 1000, "rows_20k": 4000, "cached_20k": 4000}.get(scenario.name, 500)
+    rows = {"plain": 1000, "cached": 1000, "rows_20k": 4000, "cached_20k": 4000, "long_tail": 2000}.get(
+        scenario.name, 500
+    )
     with_peers = scenario.name in ("plain", "cached")
     systems = scenario.systems if with_peers else tuple(each for each in scenario.systems if each not in PEERS)
     return replace(

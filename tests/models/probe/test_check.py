@@ -108,6 +108,12 @@ def test_an_unknown_model_is_refused_after_one_request():
     assert found["answers"].state == "failed" and "does not have the model" in found["answers"].said
 
 
+def test_a_wire_format_that_the_server_does_not_speak_is_said():
+    with serving() as endpoint:
+        check, found = look(endpoint.address, api="responses")
+    assert not check.is_usable and "no responses endpoint" in found["answers"].said
+
+
 def test_a_key_goes_along_when_its_variable_is_named_and_is_never_said():
     with serving(Habits(wants_key=True)) as endpoint, variable("SEEDBED_TEST_KEY", KEY):
         check, found = look(endpoint.address, api_key_env="SEEDBED_TEST_KEY")

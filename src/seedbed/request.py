@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import json.encoder
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -23,6 +24,7 @@ terminal: the endpoint will never answer this request (400, 404, 413, 422), or i
 exhausted: every try met a passing fault (429, 5xx, timeout, lost connection); a later run may ask again.
 """
 
+_quoted = json.encoder.encode_basestring
 _canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -83,21 +85,18 @@ class Request:
 
     def canonical(self) -> str:
         """The question as JSON with one spelling: what is hashed, and what the ledger keeps."""
-        plain: dict[str, Any] = {
-            "messages": self.messages,
-            "draw": self.draw,
-            "rng_seed": self.rng_seed,
-            "temperature": float(self.temperature),
-            "top_p": float(self.top_p),
-            "max_tokens": self.max_tokens,
-        }
+        said = ",".join(f'["{role}",{_quoted(content)}]' for role, content in self.messages)
+        text = (
+            f'{{"messages":[{said}],"draw":{self.draw},"rng_seed":{self.rng_seed},'
+            f'"temperature":{float(self.temperature)!r},"top_p":{float(self.top_p)!r},"max_tokens":{self.max_tokens}'
+        )
         if self.seed is not None:
-            plain["seed"] = self.seed
+            text += f',"seed":{self.seed}'
         if self.logprobs is not None:
-            plain["logprobs"] = self.logprobs
+            text += f',"logprobs":{self.logprobs}'
         if self.constraint is not None:
-            plain["constraint"] = _constraint(self.constraint)
-        return _canonical(plain)
+            text += f',"constraint":{_canonical(_constraint(self.constraint))}'
+        return text + "}"
 
     @classmethod
     def from_canonical(cls, text: str) -> Request:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import uuid4
 
-from seedbed.ledger.store import Intent, Ledger, is_running
+from seedbed.ledger.owners import is_running
+from seedbed.ledger.store import Intent, Ledger
 from seedbed.request import Failure
 
 State = Literal["filling", "submitting", "out", "over"]
@@ -217,7 +218,6 @@ class Batches:
         with self.ledger.writing() as db:
             lost = {key for (key,) in db.execute(f"SELECT DISTINCT key FROM losses WHERE {_KEYS}", (wanted,))}
             never = json.dumps([key for key in held if key not in lost])
-            db.execute(f"DELETE FROM uses WHERE scope = ? AND {_KEYS}", (batch.scope, never))
             db.execute(f"DELETE FROM requests WHERE {_KEYS}", (never,))
             db.execute(
                 "UPDATE requests SET state = 'exhausted', text = 'taken back before it was sent again', owner = '',"

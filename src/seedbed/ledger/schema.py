@@ -29,12 +29,14 @@ CREATE TABLE IF NOT EXISTS requests (
     owner TEXT NOT NULL DEFAULT ''  -- who is asking right now; '' when nobody is
 );
 CREATE INDEX IF NOT EXISTS paid_by ON requests (scope);
-CREATE TABLE IF NOT EXISTS uses (  -- who used a reply, paid for by them or not; one line however often a run restarts
+CREATE TABLE IF NOT EXISTS reuses (  -- who used a reply that another scope paid for
     scope TEXT NOT NULL,
     key TEXT NOT NULL,
     step TEXT NOT NULL,           -- the first that used it
     PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS uses AS  -- one line for each reply that a scope used, however often it restarts
+    SELECT scope, key, step FROM requests UNION ALL SELECT scope, key, step FROM reuses;
 CREATE TABLE IF NOT EXISTS losses (  -- tries whose answer was never recorded, although it may be billed
     scope TEXT NOT NULL,
     step TEXT NOT NULL,

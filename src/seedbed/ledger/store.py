@@ -19,11 +19,16 @@ from typing import Any
 from uuid import uuid4
 
 from seedbed.errors import BoundaryError, ConfigError
+from seedbed.ledger.owners import is_running, process_name
 from seedbed.ledger.schema import TABLES, VERSION
 from seedbed.request import Failure, FailureKind, Reply, TokenLogprob
 
 _FINAL = ("reply", "refused", "truncated", "terminal")
-_USE = "INSERT OR IGNORE INTO uses (scope, key, step) VALUES (?, ?, ?)"
+_REUSE = "INSERT OR IGNORE INTO reuses (scope, step, key) SELECT ?, ?, key FROM requests WHERE key = ? AND scope != ?"
+_LEAVE = (
+    "INSERT OR IGNORE INTO reuses (scope, key, step) SELECT scope, key, step FROM requests WHERE key = ? AND scope != ?"
+)
+"""A request that another scope asks for again stays a use of the one that asked first."""
 _LOSE = (
     "INSERT INTO losses (scope, step, model, key, usd, tokens, flops, at)"
     " SELECT scope, step, model, key, worst_usd, worst_tokens, worst_flops, ? FROM requests"
@@ -95,7 +100,7 @@ class Ledger:
         self._settled: list[tuple[str | float | None, ...]] = []
         self._is_closed = False
         self._committed_at = 0.0
-        self._owner = f"{_process(os.getpid())}/{uuid4().hex[:8]}"
+        self._owner = f"{process_name(os.getpid())}/{uuid4().hex[:8]}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
@@ -146,13 +151,14 @@ class Ledger:
         with self._locked():
             found = self._db.execute(
                 "SELECT key, state, text, tokens_in, tokens_out, usd, seconds, returned_model, tokens_cached, flops,"
-                " logprobs FROM requests WHERE key IN (SELECT value FROM json_each(?)) AND state IN (?, ?, ?, ?)",
-                (wanted, *_FINAL),
+                " logprobs, scope FROM requests WHERE key IN (SELECT value FROM json_each(?))",
+                (wanted,),
             ).fetchall()
-            used = self._db.execute(
-                "SELECT key FROM uses WHERE scope = ? AND key IN (SELECT value FROM json_each(?))", (scope, wanted)
+            reused = self._db.execute(
+                "SELECT key FROM reuses WHERE scope = ? AND key IN (SELECT value FROM json_each(?))", (scope, wanted)
             ).fetchall()
-        return {row[0]: _answer(*row[1:]) for row in found}, {key for (key,) in used}
+        used = {row[0] for row in found if row[-1] == scope}.union(key for (key,) in reused)
+        return {row[0]: _answer(*row[1:-1]) for row in found if row[1] in _FINAL}, used
 
     def spend(self, scope: str, *, step: str | None = None, model: str | None = None) -> Spend:
         """What a scope used and paid so far.
@@ -206,7 +212,7 @@ class Ledger:
     def use(self, scope: str, keys: Sequence[str], *, step: str = "") -> None:
         """Note that a scope used answers that were already owned."""
         with self._transaction():
-            self._db.executemany(_USE, [(scope, key, step) for key in keys])
+            self._db.executemany(_REUSE, [(scope, step, key, scope) for key in keys])
 
     def intend(self, scope: str, intents: Sequence[Intent], *, step: str = "", owner: str = "") -> set[str]:
         """Note, durably, that requests are about to be sent; what was settled before is committed along with it.
@@ -233,20 +239,22 @@ class Ledger:
             }
             mine = [intent for intent in intents if intent.key not in taken]
             # An intent that was never settled may have been billed: its worst case stays on the books of who made it.
-            self._db.executemany(_LOSE, [(now, each.key) for each in mine if each.key in known])
+            again = [each.key for each in mine if each.key in known]
+            self._db.executemany(_LOSE, [(now, key) for key in again])
+            self._db.executemany(_LEAVE, [(key, scope) for key in again])
+            self._db.executemany("DELETE FROM reuses WHERE scope = ? AND key = ?", [(scope, key) for key in again])
             self._db.executemany(
                 "INSERT INTO requests (key, scope, step, model, request, state, worst_usd, worst_tokens, worst_flops,"
                 " asked_at, owner) VALUES (?, ?, ?, ?, ?, 'asked', ?, ?, ?, ?, ?)"
-                " ON CONFLICT (key) DO UPDATE SET scope = excluded.scope,"
-                " step = excluded.step, state = 'asked', usd = NULL, flops = NULL, tokens_in = NULL, tokens_out = NULL,"
-                " worst_usd = excluded.worst_usd, worst_tokens = excluded.worst_tokens,"
+                " ON CONFLICT (key) DO UPDATE SET step = iif(scope = excluded.scope, step, excluded.step),"
+                " scope = excluded.scope, state = 'asked', usd = NULL, flops = NULL, tokens_in = NULL,"
+                " tokens_out = NULL, worst_usd = excluded.worst_usd, worst_tokens = excluded.worst_tokens,"
                 " worst_flops = excluded.worst_flops, asked_at = excluded.asked_at, owner = excluded.owner",
                 [
                     (i.key, scope, step, i.address, storable(i.request), i.usd, i.tokens, i.flops, now, owner)
                     for i in mine
                 ],
             )
-            self._db.executemany(_USE, [(scope, each.key, step) for each in mine])
         return {intent.key for intent in mine}
 
     def settle(self, key: str, answer: Reply | Failure, *, checked: str = "") -> None:
@@ -273,14 +281,12 @@ class Ledger:
             self._db.execute(_LOSE, (time.time(), key))
 
     def withdraw(self, scope: str, key: str) -> None:
-        """Take an intent back that was refused before it could cost anything."""
+        """Take an intent back that was refused before it cost anything; one with lost tries may be asked again."""
+        mine = "WHERE key = ? AND scope = ? AND state = 'asked'"
+        lost = "EXISTS (SELECT 1 FROM losses WHERE losses.key = requests.key)"
         with self._transaction():
-            self._db.execute(
-                "DELETE FROM requests WHERE key = ? AND state = 'asked' AND NOT EXISTS"
-                " (SELECT 1 FROM losses WHERE losses.key = requests.key)",
-                (key,),
-            )
-            self._db.execute("DELETE FROM uses WHERE scope = ? AND key = ?", (scope, key))
+            self._db.execute(f"DELETE FROM requests {mine} AND NOT {lost}", (key, scope))  # noqa: S608
+            self._db.execute(f"UPDATE requests SET state = 'exhausted', usd = 0 {mine}", (key, scope))  # noqa: S608
 
     def abandon(self, key: str) -> None:
         """Say that nobody waits for the answer any more; the intent stays on the books, since it may be billed."""
@@ -346,26 +352,6 @@ def storable(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-
-
-def is_running(owner: str) -> bool:
-    """True while whoever owns an intent still waits for its answer: a process that runs, or a batch at a service."""
-    if owner.startswith("batch:"):
-        return True  # until the batch's results are taken, which clears the owner
-    process = owner.partition("/")[0]
-    return bool(process) and process == _process(int(process.partition(":")[0]))
-
-
-def _process(pid: int) -> str:
-    """Names a running process so that a later one with the same number is told apart; empty when there is none."""
-    try:
-        os.kill(pid, 0)
-        # The start time is field 22; the name in field 2 may hold blanks and brackets.
-        return f"{pid}:{Path(f'/proc/{pid}/stat').read_text(encoding='utf-8').rpartition(')')[2].split()[19]}"
-    except ProcessLookupError:
-        return ""
-    except (PermissionError, FileNotFoundError):
-        return f"{pid}:"
 
 
 def _packed(logprobs: Sequence[TokenLogprob] | None) -> str | None:

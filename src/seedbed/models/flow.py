@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from seedbed.budget import Worst
@@ -47,8 +46,8 @@ class Flight:
 class Flow:
     """Keeps as many requests in flight as the window has slots, whatever any one of them does.
 
-    A request goes through three places: `_fresh` (its worst case is reserved), `_queue` (its intent is committed,
-    many with one write) and `_flying` (it was sent). The queue holds a quarter of the slots more, so that a slot that
+    A request goes through three places: `_fresh` (its worst case is reserved), `_queue` (its intent is committed, many
+    with one write), and a worker (it was sent). The queue holds a quarter of the slots more, so that a slot that
     becomes free is taken at once and the ledger is written once for many.
     """
 
@@ -59,7 +58,7 @@ class Flow:
         self._place = {"step": step, "model": window.address}
         self._fresh: list[Flight] = []
         self._queue: deque[tuple[Flight, bool]] = deque()
-        self._flying: dict[str, asyncio.Task[None]] = {}
+        self._workers: set[asyncio.Task[None]] = set()
         self._asked: set[str] = set()
         self._landed = asyncio.Event()
         self._wake_at = _ANY
@@ -91,7 +90,7 @@ class Flow:
 
     @property
     def _open(self) -> int:
-        return len(self._flying) + len(self._queue) + len(self._fresh)
+        return len(self._workers) + len(self._queue) + len(self._fresh)
 
     async def _chunk(self, chunk: list[Request], number: int) -> int:
         address = self._window.address
@@ -198,11 +197,25 @@ class Flow:
 
     def _start(self) -> None:
         slots = self._window.slots()
-        while self._queue and len(self._flying) < slots:
+        while len(self._workers) < min(slots, len(self._workers) + len(self._queue)):
+            worker = asyncio.create_task(self._work(self._queue.popleft()))
+            self._workers.add(worker)
+            worker.add_done_callback(self._left)
+
+    async def _work(self, first: tuple[Flight, bool]) -> None:
+        """Fly one request after the other, as long as the queue holds some and there is a slot: a task for each would
+        cost more than a row's whole way through the ledger."""
+        flight, is_mine = first
+        while True:
+            try:
+                await self._fly(flight, is_mine)
+            finally:
+                self._asked.discard(flight.key)
+            if not self._queue or self._channel.is_stopped or len(self._workers) > self._window.slots():
+                return
             flight, is_mine = self._queue.popleft()
-            name = flight.key if self._ledger else f"{flight.key}-{flight.number}"
-            task = self._flying[name] = asyncio.create_task(self._fly(flight, is_mine))
-            task.add_done_callback(partial(self._done, name, flight.key))
+            if self._open <= self._wake_at:
+                self._landed.set()
 
     # -- in flight -----------------------------------------------------------------------------------------------------
 
@@ -312,14 +325,13 @@ class Flow:
             tokens = (answer.tokens_in or 0) + (answer.tokens_out or 0) if known else None
             self._budget.settle(reserved, usd=usd, tokens=tokens, flops=answer.flops, **self._place)
 
-    def _done(self, name: str, key: str, task: asyncio.Task[None]) -> None:
-        del self._flying[name]
-        self._asked.discard(key)
-        if not task.cancelled() and (error := task.exception()) is not None:
+    def _left(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if not worker.cancelled() and (error := worker.exception()) is not None:
             self._channel.fail(error)
             self._feed.close()
             self._wake_at = _ANY
-        elif self._queue and self._channel.failure is None:
+        elif self._queue and not self._channel.is_stopped:
             self._start()
         if self._open <= self._wake_at:
             self._landed.set()
@@ -369,9 +381,9 @@ class Flow:
 
     async def _land(self) -> None:
         """Wait for what is in flight, since it is paid for; a caller who went away waits only a little."""
-        if self._flying:
+        if self._workers:
             patience = LEAVING_S if self._channel.is_closed else None
-            _, late = await asyncio.wait(self._flying.values(), timeout=patience)
+            _, late = await asyncio.wait(self._workers, timeout=patience)
             for task in late:
                 task.cancel()
             if late:

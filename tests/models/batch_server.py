@@ -228,7 +228,7 @@ class BatchServer:
         output, errors = [], []
         for line in reversed(made.lines):  # in any order but the one that was sent
             body = line["body"]
-            prompt = body["messages"][-1]["content"]
+            prompt = (body.get("messages") or body.get("input"))[-1]["content"]
             self.bodies.append(body)
             result = self.script(prompt, self.executed[prompt], body)
             if result.error is None:

@@ -489,6 +489,36 @@ def test_another_run_takes_the_answers_of_a_batch_that_was_left_and_pays_nothing
     assert (one.sent, two.sent, two.requests) == (3, 3, 6)
 
 
+def test_an_online_run_does_not_wait_for_a_batch_that_nobody_looks_after(ledger):
+    with batch_server(quirks=Quirks(is_stuck=True)) as server:
+        waiting = model(server, ledger, Budget(ledger, "one"), sleep=Waits({4: stop}))
+        with pytest.raises(KeyboardInterrupt):
+            list(waiting.generate(questions(4)))
+        wire = Scripted()
+        wire.address = server.address
+        online = Window(wire, 4, ledger, Budget(ledger, "two"), PRICE)
+        with pytest.raises(EndpointRefused, match="nobody looks after"):
+            list(online.generate(questions(2)))
+        server.finish()
+        list(model(server, ledger).generate([ask("q0")]))
+        found = list(online.generate(questions(4)))
+    assert [answer.text for answer in found] == [f"to q{number}" for number in range(4)] and not wire.asked
+
+
+def test_answers_in_the_format_of_responses_come_by_batch_too(ledger):
+    def script(prompt, _times, body):
+        message = {"type": "message", "content": [{"type": "output_text", "text": f"to {prompt}"}]}
+        usage = {"input_tokens": 9, "output_tokens": 4}
+        return Line(body={"model": "tiny-1", "status": "completed", "output": [message], "usage": usage})
+
+    with batch_server(script) as server:
+        settings = Endpoint(batch=True, api="responses")
+        made = BatchModel(server.address, settings, ledger, None, PRICE, limits=Limits(sleep=Waits()))
+        found = list(made.generate(questions(3)))
+    assert [(answer.text, answer.tokens_in) for answer in found] == [(f"to q{number}", 9) for number in range(3)]
+    assert server.batches[0].endpoint == "/v1/responses" == server.batches[0].lines[0]["url"]
+
+
 def test_a_failed_line_of_another_runs_batch_is_not_sent_again_on_its_account(ledger):
     with batch_server(by_prompt(q0=wrong(500, "x")), Quirks(is_stuck=True)) as server:
         with pytest.raises(KeyboardInterrupt):

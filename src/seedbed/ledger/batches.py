@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import uuid4
 
+from seedbed.errors import EndpointRefused
 from seedbed.ledger.owners import is_running
 from seedbed.ledger.store import Intent, Ledger
 from seedbed.request import Failure
@@ -69,6 +70,26 @@ class Held:
     usd: float | None
     tokens: int
     flops: float | None
+
+
+def refuse_if_left(ledger: Ledger, key: str) -> None:
+    """Say so where a request is with a batch whose answers nobody will fetch.
+
+    Raises:
+        EndpointRefused: A batch holds it, and the process that looked after the batch has ended.
+    """
+    query = (
+        "SELECT b.remote, b.owner FROM requests r JOIN batches b ON r.owner = 'batch:' || b.id"
+        " WHERE r.key = ? AND r.state = 'asked'"
+    )
+    with ledger.reading() as db:
+        found = db.execute(query, (key,)).fetchone()
+    if found is not None and not is_running(found[1]):
+        raise EndpointRefused(
+            "a request is with a batch that nobody looks after",
+            f"batch {found[0] or '(not submitted)'}",
+            "run the same command with teacher.endpoint.batch: true; it takes the answers",
+        )
 
 
 class Batches:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from seedbed.budget import Worst
 from seedbed.errors import EndpointRefused
 from seedbed.ledger import FLUSH_S, Intent
+from seedbed.ledger.batches import refuse_if_left
 from seedbed.models.booking import NOTHING, Answer, both, malformed
 from seedbed.models.channel import Channel, Closed
 from seedbed.models.feed import Feed
@@ -279,6 +280,7 @@ class Flow:
                 self._ledger.use(self._scope, [flight.key], step=self._step)
                 self._settle(flight.worst, found, usd=0.0)
                 return found
+            refuse_if_left(self._ledger, flight.key)
             await asyncio.sleep(ANOTHER_ASKS_S)
         return await self._send(flight, is_re_ask=is_re_ask)
 

@@ -13,6 +13,8 @@ _MEMORY = 20
 """Answers the share of 429s is an average over (exponentially weighted)."""
 _CHANCE = 0.25
 """Share of 429s that costs nobody a slot. Six in a row from nothing are above it; 3 % at random are not."""
+_DOUBT = 0.15
+"""Share that is assumed when the limit is tried higher: three 429s then end the trial, not six."""
 _MOST_CHANCE = 0.5
 """Above this, fewer requests are sent whatever else is known: most of them are refused."""
 _EVIDENCE = 40
@@ -22,7 +24,7 @@ _HELPED = 0.6
 _NO_SHARE = 0.01
 _FIRST_REST_S = 1.0
 _LONGEST_REST_S = 30.0
-"""How long the limit rests after a cut before it is tried again; doubled when the first try above it failed."""
+"""How long the limit rests after a cut before it is tried again; doubled each time it is still there."""
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 60.0
 """How long the last slot is kept shut after a 429 that named no time; doubled from one 429 to the next."""
@@ -64,7 +66,7 @@ class Throttle:
         self._low: _Count | None = None
         self._top = concurrency
         self._good = 0
-        self._step, self._before_step = 1, concurrency
+        self._step, self._settled = 1, concurrency
         self._rest_s, self._rests_until = _FIRST_REST_S, 0.0
         self._pause_s = _FIRST_PAUSE_S
 
@@ -143,9 +145,10 @@ class Throttle:
 
     def _rest(self) -> None:
         if self._step > 1:
-            self._rest_s = min(2 * self._rest_s, _LONGEST_REST_S) if self._step == 2 else _FIRST_REST_S
+            has_grown = self.limit > 1.25 * self._settled + 1
+            self._rest_s = _FIRST_REST_S if has_grown else min(2 * self._rest_s, _LONGEST_REST_S)
             self._step = 1
-        elif self.limit < 0.75 * self._before_step:
+        elif self.limit < 0.75 * self._settled:
             self._rest_s = _FIRST_REST_S
         self._good = 0
         self._rests_until = asyncio.get_running_loop().time() + self._rest_s
@@ -165,7 +168,10 @@ class Throttle:
 
     def _grow(self) -> None:
         self._high = self._low = None
-        self._before_step, self._good, self._most = self.limit, 0, self._in_flight
+        if self._step == 1:
+            self._settled = self.limit
+        self._good, self._most = 0, self._in_flight
+        self._share = max(self._share, _DOUBT)
         self.limit = min(self.concurrency, self.limit + self._step)
         self._step *= 2
         self._admit()

@@ -253,8 +253,7 @@ class Flow:
         return answer
 
     async def _answer(self, flight: Flight) -> tuple[Answer, Worst]:
-        """The answer, and what is still reserved for it. A try that may have been billed stays spent at its worst, and
-        room for another one is reserved before it is asked again."""
+        """The answer, and what is still reserved for it. A lost try stays spent; the next one needs room of its own."""
         answer = await self._window.wire.send(flight.request)
         lost = 0
         while isinstance(answer, Retryable):

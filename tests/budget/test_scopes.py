@@ -180,18 +180,22 @@ def test_when_the_minutes_are_up_what_is_in_flight_is_finished_and_nothing_new_i
 # -- the property ------------------------------------------------------------------------------------------------------
 
 REPLIES = st.tuples(
-    st.sampled_from(["reply", "truncated", "refused", "terminal", "unknown"]), st.integers(0, 20), st.integers(0, 9)
+    st.sampled_from(["reply", "reply", "unknown", "truncated", "refused", "terminal"]),
+    st.integers(0, 20),
+    st.integers(0, 9),
 )
 CAPS = st.one_of(
     st.just(Caps()),
-    st.builds(Caps, usd=st.floats(0.0001, 0.005)),
-    st.builds(Caps, tokens=st.integers(1, 3000)),
+    st.builds(Caps, usd=st.floats(0.0001, 0.002)),
+    st.builds(Caps, tokens=st.integers(1, 800)),
     st.builds(Caps, requests=st.integers(1, 60)),
-    st.builds(Caps, flops=st.floats(1e9, 6e12)),
-    st.builds(Caps, usd=st.floats(0.0001, 0.005), requests=st.integers(1, 60), flops=st.floats(1e9, 6e12)),
+    st.builds(Caps, flops=st.floats(1e10, 1.5e12)),
+    st.builds(Caps, usd=st.floats(0.0001, 0.002), requests=st.integers(1, 60), flops=st.floats(1e10, 1.5e12)),
 )
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["a-1", "a-2", "b-1"]), st.lists(REPLIES, max_size=50)), min_size=1, max_size=4
+    st.tuples(st.sampled_from(["a-1", "a-2", "b-1"]), st.lists(REPLIES, min_size=15, max_size=40)),
+    min_size=1,
+    max_size=4,
 )
 WITHIN = {
     "run": {},
@@ -265,7 +269,7 @@ def came_to(calls, asked):
     return amounts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(STEPS, st.fixed_dictionaries(dict.fromkeys(WITHIN, CAPS)), st.integers(2, 64))
 def test_nested_caps_hold_and_what_is_sent_does_not_depend_on_timing(tmp_path_factory, calls, caps, concurrency):
     """Steps in any order, answers of any size and kind in any order of arrival, restarts in between."""

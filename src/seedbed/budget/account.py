@@ -52,8 +52,8 @@ class Account:
     """What one scope has used, reservations included, beside its caps."""
 
     __slots__ = (
-        "caps", "clock", "flops", "max_flops", "max_requests", "max_seconds", "max_tokens", "max_usd", "near_flops",
-        "near_requests", "near_tokens", "near_usd", "part", "requests", "tokens", "usd", "warned",
+        "caps", "clock", "flops", "has_clock", "max_flops", "max_requests", "max_seconds", "max_tokens", "max_usd",
+        "near_flops", "near_requests", "near_tokens", "near_usd", "part", "requests", "tokens", "usd", "warned",
     )  # fmt: skip
 
     def __init__(self, part: str, caps: Caps, spent: Spend, clock: Clock) -> None:
@@ -63,47 +63,31 @@ class Account:
         # Sums of many small floats: a hair above the cap is on it.
         self.max_usd, self.max_flops = _hair_above(caps.usd), _hair_above(caps.flops)
         self.max_tokens, self.max_requests = caps.tokens or math.inf, caps.requests or math.inf
-        self.max_seconds = math.inf if caps.minutes is None else 60 * caps.minutes
+        self.has_clock, self.max_seconds = caps.minutes is not None, 60 * (caps.minutes or math.inf)
         self.near_usd, self.near_flops = NEAR * self.max_usd, NEAR * self.max_flops
         self.near_tokens, self.near_requests = NEAR * self.max_tokens, NEAR * self.max_requests
         self.warned: set[str] = set()
 
-    def refuses(self, worst: Worst) -> str:
-        """Name of a cap that the request does not fit under; empty where it fits."""
-        if self.requests + worst.is_new > self.max_requests:
+    def refuses(self, usd: float, tokens: int, flops: float, *, new: bool) -> str:
+        """Name of a cap that a request with this worst case does not fit under; empty where it fits."""
+        if self.requests + new > self.max_requests:
             return "requests"
-        if self.tokens + worst.tokens > self.max_tokens:
+        if self.tokens + tokens > self.max_tokens:
             return "tokens"
-        if self.usd + (worst.usd or 0.0) > self.max_usd:
+        if self.usd + usd > self.max_usd:
             return "usd"
-        if self.flops + (worst.flops or 0.0) > self.max_flops:
+        if self.flops + flops > self.max_flops:
             return "flops"
-        if self.max_seconds != math.inf and self.clock.elapsed() >= self.max_seconds:
+        if self.has_clock and self.clock.elapsed() >= self.max_seconds:
             return "minutes"
         return ""
 
-    def add(self, worst: Worst) -> None:
-        """Reserve what a request can take."""
-        self.usd += worst.usd or 0.0
-        self.tokens += worst.tokens
-        self.requests += worst.is_new
-        self.flops += worst.flops or 0.0
-
     def take_back(self, worst: Worst) -> None:
-        """Undo `add`."""
+        """Give a reserved worst case back."""
         self.usd -= worst.usd or 0.0
         self.tokens -= worst.tokens
         self.requests -= worst.is_new
         self.flops -= worst.flops or 0.0
-
-    def is_near(self) -> bool:
-        """True when a cap that nobody was warned of may be near."""
-        return (
-            self.usd >= self.near_usd
-            or self.tokens >= self.near_tokens
-            or self.requests >= self.near_requests
-            or self.flops >= self.near_flops
-        )
 
     def take_near(self) -> list[tuple[str, float]]:
         """Names of caps that came near since the last time, and what is used of each."""

@@ -82,16 +82,26 @@ class Budget:
             ConfigError: A cap in usd or flops applies and what the request can take of it is unknown.
         """
         reach = self._reaches.get((step, model)) or self._reach(step, model)
-        if worst.usd is None and reach.needs_price:
-            raise _unpriced(model)
-        if worst.flops is None and reach.needs_size:
-            raise _unsized(model)
+        if not reach.accounts:
+            return True
+        usd, tokens, flops, new = worst.usd, worst.tokens, worst.flops, worst.is_new
+        if usd is None:
+            if reach.needs_price:
+                raise _unpriced(model)
+            usd = 0.0
+        if flops is None:
+            if reach.needs_size:
+                raise _unsized(model)
+            flops = 0.0
         with self._lock:
             for account in reach.accounts:
-                if account.refuses(worst):
+                if account.refuses(usd, tokens, flops, new=new):
                     return False
             for account in reach.accounts:
-                account.add(worst)
+                account.usd += usd
+                account.tokens += tokens
+                account.flops += flops
+                account.requests += new
         return True
 
     def settle(
@@ -105,15 +115,23 @@ class Budget:
         model: str = "",
     ) -> None:
         """Replace a reserved worst case by what it came to; an unknown amount stays at its worst."""
+        reach = self._reaches.get((step, model)) or self._reach(step, model)
+        if not reach.accounts:
+            return
         more_usd = 0.0 if usd is None else usd - (worst.usd or 0.0)
         more_tokens = 0 if tokens is None else tokens - worst.tokens
         more_flops = 0.0 if flops is None else flops - (worst.flops or 0.0)
         with self._lock:
-            for account in self._reach(step, model).accounts:
+            for account in reach.accounts:
                 account.usd += more_usd
                 account.tokens += more_tokens
                 account.flops += more_flops
-                if account.is_near():
+                if (
+                    account.usd >= account.near_usd
+                    or account.requests >= account.near_requests
+                    or account.tokens >= account.near_tokens
+                    or account.flops >= account.near_flops
+                ):
                     self._warn(account)
 
     def release(self, worst: Worst, *, step: str = "", model: str = "") -> None:
@@ -126,7 +144,8 @@ class Budget:
         """The error that says which cap the next request does not fit under; of several, the widest."""
         with self._lock:
             accounts = self._reach(step, model).accounts
-            found = [(account, name) for account in accounts if (name := account.refuses(worst))]
+            amounts = (worst.usd or 0.0, worst.tokens, worst.flops or 0.0)
+            found = [(account, name) for account in accounts if (name := account.refuses(*amounts, new=worst.is_new))]
             account, name = found[0] if found else (accounts[0], accounts[0].tightest())
             seen = account.seen(name, worst)
         where = f"budget.{account.part}.{name}" if account.part else f"budget.{name}"

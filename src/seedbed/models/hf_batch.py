@@ -19,6 +19,8 @@ from seedbed.request import Choice, Failure, Reply, Request, TokenLogprob
 
 PREFILL_TOKENS = 8192
 """Most tokens, padding included, of prompts that are read in one go."""
+PADDING = 64
+"""Tokens of padding that cost less than going through the model once more; above, a quarter of the prompts' tokens."""
 KEPT_TOKENS = 4096
 """Tokens of recently read prompts that are kept for their later draws: half a GB for a model of 7 billion."""
 REFILL = 4
@@ -305,10 +307,9 @@ def groups(prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
     """Prompts to be read together: of similar length, so that little padding goes with them."""
     group: list[Prompt] = []
     for prompt in sorted(prompts, key=len):
-        # Sorted, so the newcomer sets the width. A group's padding stays under a quarter of its tokens.
         read = sum(map(len, group)) + len(prompt)
-        padded = len(prompt) * (len(group) + 1)
-        if group and (padded > PREFILL_TOKENS or padded > 1.25 * read):
+        cells = len(prompt) * (len(group) + 1)  # sorted, so the newcomer sets the width
+        if group and (cells > PREFILL_TOKENS or cells - read > max(PADDING, read / 4)):
             yield group
             group = []
         group.append(prompt)

@@ -2,14 +2,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.models import virtual_time
 from tests.models.pretend import ASK
 
+from seedbed.budget import Budget, Caps
 from seedbed.errors import EndpointRefused
+from seedbed.ledger import Ledger
+from seedbed.models.booking import Tariff
 from seedbed.models.hedge import Hedge
 from seedbed.models.pace import Pace
+from seedbed.models.prices import Price
+from seedbed.models.window import Window
 from seedbed.models.wire import Retryable
 from seedbed.request import Failure, Reply, Request
 
@@ -44,13 +51,29 @@ class Slow:
         """Nothing is open."""
 
 
+class Noted:
+    """Books that allow every second send, or none, and note what became of them."""
+
+    def __init__(self, *, has_room: bool = True) -> None:
+        self.has_room, self.lost, self.spared = has_room, 0, 0
+
+    def may_double(self, _request: Request) -> bool:
+        return self.has_room
+
+    def is_lost(self, _request: Request) -> None:
+        self.lost += 1
+
+    def is_spared(self, _request: Request) -> None:
+        self.spared += 1
+
+
 def ask(wire: Slow) -> tuple[Answer, float, int]:
     """The answer, when it came, and how many sends were reported as lost, with a second send after 2 s."""
-    lost: list[Request] = []
+    books = Noted()
 
     async def once() -> tuple[Answer, float, int]:
-        answer = await Hedge(wire, 2.0, on_lost=lost.append).send(ASK)
-        return answer, virtual_time.now(), len(lost)
+        answer = await Hedge(wire, 2.0, books=books).send(ASK)
+        return answer, virtual_time.now(), books.lost
 
     return virtual_time.run(once())
 
@@ -120,8 +143,8 @@ def test_an_endpoint_that_is_slow_as_a_whole_is_not_sent_everything_twice() -> N
 
 def test_a_second_send_waits_for_the_account_s_cap_and_is_no_loss_before_it_went_out() -> None:
     wire = Slow((20, Reply("first")), (1, Reply("second")))
-    lost: list[Request] = []
-    hedge = Hedge(wire, 2.0, on_lost=lost.append)
+    books = Noted()
+    hedge = Hedge(wire, 2.0, books=books)
     pace = Pace(hedge, 2, None)
     hedge.admit = pace.admit
 
@@ -129,4 +152,28 @@ def test_a_second_send_waits_for_the_account_s_cap_and_is_no_loss_before_it_went
         return await pace.send(ASK), virtual_time.now()
 
     assert virtual_time.run(once()) == (Reply("first"), 20.0)
-    assert wire.sent_at == [0] and lost == []
+    assert wire.sent_at == [0] and (books.lost, books.spared) == (0, 1)
+
+
+def test_nothing_is_sent_twice_where_the_budget_has_no_room() -> None:
+    wire = Slow((5, Reply("first")), (1, Reply("second")))
+    hedge = Hedge(wire, 2.0, books=Noted(has_room=False))
+
+    async def once() -> Answer:
+        return await hedge.send(ASK)
+
+    assert virtual_time.run(once()) == Reply("first") and wire.sent_at == [0]
+
+
+def test_a_second_send_stays_on_the_books_at_its_worst_and_under_the_cap(tmp_path: Path) -> None:
+    tariff = Tariff(Price(1.0, 1.0))
+    worst = tariff.worst_case(ASK).usd or 0.0
+    with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
+        budget = Budget(ledger, "run", Caps(usd=2.5 * worst))
+        hedge = Hedge(Slow((0.2, Reply("first", 1, 1)), (0.0, Reply("second", 1, 1))), 0.01)
+        (answer,) = Window(hedge, 4, ledger, budget, tariff, hedge=hedge).generate([ASK])
+        spend = ledger.spend("run")
+        assert isinstance(answer, Reply) and answer.text == "second"
+        assert spend.in_doubt == 1 and spend.in_doubt_usd == pytest.approx(worst)
+        assert spend.paid_usd == pytest.approx(2e-6)
+        assert not budget.try_reserve(replace(tariff.worst_case(ASK), usd=1.5 * worst), step="", model="slow")

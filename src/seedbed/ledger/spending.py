@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seedbed.errors import BoundaryError, ConfigError, DataError
+from seedbed.ledger.owners import is_running
 from seedbed.ledger.schema import VERSION
-from seedbed.ledger.store import is_running
 
 By = Literal["run", "step", "model", "day"]
 Name = tuple[str, ...]

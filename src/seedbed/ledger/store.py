@@ -158,7 +158,7 @@ class Ledger:
                 "SELECT key FROM reuses WHERE scope = ? AND key IN (SELECT value FROM json_each(?))", (scope, wanted)
             ).fetchall()
         used = {row[0] for row in found if row[-1] == scope}.union(key for (key,) in reused)
-        return {row[0]: _answer(*row[1:-1]) for row in found if row[1] in _FINAL}, used
+        return {row[0]: _answer(row) for row in found if row[1] in _FINAL}, used
 
     def spend(self, scope: str, *, step: str | None = None, model: str | None = None) -> Spend:
         """What a scope used and paid so far.
@@ -366,20 +366,11 @@ def _unpacked(text: str | None) -> tuple[TokenLogprob, ...] | None:
     return tuple(TokenLogprob(token, logprob, tuple(map(tuple, top))) for token, logprob, top in json.loads(text))
 
 
-def _answer(  # noqa: PLR0913, PLR0917 - the columns of one query, in its order
-    state: str,
-    text: str,
-    tokens_in: int | None,
-    tokens_out: int | None,
-    usd: float | None,
-    seconds: float,
-    model: str | None,
-    cached: int,
-    flops: float | None,
-    logprobs: str | None,
-) -> Reply | Failure:
+def _answer(row: Sequence[Any]) -> Reply | Failure:
+    """From the columns of `lookup`'s query, in their order."""
+    _, state, text, tokens_in, tokens_out, usd, seconds, model, cached, flops, logprobs, _ = row
     if state == "reply":
         known = _unpacked(logprobs) if logprobs else None
         return Reply(text, tokens_in, tokens_out, usd, seconds, model or "", True, cached, flops, known)
-    kind: FailureKind = state  # type: ignore[assignment]
+    kind: FailureKind = state
     return Failure(kind, text, tokens_in, tokens_out, usd, seconds, True, cached, flops)

@@ -15,6 +15,7 @@ from seedbed.models.wire import Endpoint, Retryable, Wire
 from seedbed.request import Model
 
 if TYPE_CHECKING:
+    from seedbed.models.hedge import Hedge
     from seedbed.models.retry import Retry
     from seedbed.models.throttle import Throttle
 
@@ -50,7 +51,7 @@ def open_model(
         return open_batch(address, ledger, budget, settings, tariff)
     wire = open_wire(address, settings)
     if is_on_http(address):
-        retry, throttle = _rated(wire, settings)
+        retry, throttle, hedge = _rated(wire, settings)
         wire, draws = retry, settings.draws_per_request
         if draws > 1:
             from seedbed.models.draws import Draws
@@ -61,11 +62,11 @@ def open_model(
             # A request that waits for its next try holds no slot of the throttle; but not all may end up waiting.
             return draws * min(throttle.limit + retry.waiting, 4 * settings.concurrency)
 
-        return Window(wire, slots, ledger, budget, tariff, tries=min(3, settings.attempts))
+        return Window(wire, slots, ledger, budget, tariff, tries=min(3, settings.attempts), hedge=hedge)
     return Window(wire, settings.concurrency, ledger, budget, tariff)
 
 
-def _rated(wire: Wire, settings: Endpoint) -> tuple[Retry, Throttle]:
+def _rated(wire: Wire, settings: Endpoint) -> tuple[Retry, Throttle, Hedge | None]:
     """A wire within the layers that send as fast as the endpoint bears, and no faster."""
     from seedbed.models.breaker import Breaker
     from seedbed.models.hedge import Hedge
@@ -80,7 +81,7 @@ def _rated(wire: Wire, settings: Endpoint) -> tuple[Retry, Throttle]:
         if hedge is not None:
             hedge.admit = pace.admit
     throttle = Throttle(wire, settings.concurrency)
-    return Retry(Breaker(throttle, settings.stall_s), settings.attempts), throttle
+    return Retry(Breaker(throttle, settings.stall_s), settings.attempts), throttle, hedge
 
 
 def open_wire(address: str, settings: Endpoint) -> Wire:

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
+from seedbed.budget import Budget
+from seedbed.ledger import Ledger
+from seedbed.models.booking import Tariff
 from seedbed.models.wire import Retryable, Wire
 from seedbed.request import Failure, Reply, Request
 
-MOST_SENDS = 2
-"""Times one request may be sent, and billed: what must be reserved for it, in worst cases."""
 _FEW = 10
 """One request in so many may be asked twice at the same time: a hedge against stragglers, not a second load."""
 
 Answer = Reply | Failure | Retryable
 
 
+class Books(Protocol):
+    """Who keeps the budget: a second send may be billed like the first."""
+
+    def may_double(self, request: Request) -> bool:
+        """Set the worst case of a second send aside; False, and nothing is sent, where the budget has no room."""
+        ...
+
+    def is_lost(self, request: Request) -> None:
+        """The answer to one of two sends is not used and may be billed; called before `send` returns."""
+        ...
+
+    def is_spared(self, request: Request) -> None:
+        """One of two sends cost nothing."""
+        ...
+
+
 class Hedge:
     """A wire that sends a request again when its answer has not come after a while; the first answer wins.
 
-    Off unless asked for, because both may be billed: `on_lost` is told of each send whose answer is not used. It pays
+    Off unless asked for, because both may be billed. It pays
     where one answer in a hundred takes a hundred times as long as the others. When the endpoint as a whole is slow,
     at most a tenth of the requests in flight are doubled.
 
@@ -27,8 +45,7 @@ class Hedge:
         wire: What is asked; a throttle stands above, so that a request waits for its slot before the clock starts.
         after_s: Seconds until the second send.
         admit: Waited for before the second send; a `Pace` above counts it there.
-        on_lost: Called with the request for a send that may be billed and whose answer is not used, before `send`
-            returns.
+        books: Asked before the second send and told what became of the one that is not used.
 
     Source:
         Dean and Barroso 2013, The Tail at Scale, CACM 56(2) (hedged requests).
@@ -40,10 +57,10 @@ class Hedge:
         after_s: float,
         *,
         admit: Callable[[Request], Awaitable[object]] | None = None,
-        on_lost: Callable[[Request], None] | None = None,
+        books: Books | None = None,
     ) -> None:
         self.wire, self.after_s = wire, after_s
-        self.admit, self.on_lost = admit, on_lost
+        self.admit, self.books = admit, books
         self._in_flight = self._doubled = 0
 
     @property
@@ -58,6 +75,8 @@ class Hedge:
         try:
             await asyncio.wait((first,), timeout=self.after_s)
             if first.done() or _FEW * self._doubled > self._in_flight:
+                return await first
+            if self.books is not None and not self.books.may_double(request):
                 return await first
             return await self._race(request, first)
         finally:
@@ -77,17 +96,54 @@ class Hedge:
             if all(_is_fault(it) for it in done):  # the other may still answer
                 await asyncio.wait(sends)
             used = next((it for it in sends if it.done() and not _is_fault(it)), first)
-            self._report(request, [it for it in sends if it is not used], second)
+            self._report(request, next(it for it in sends if it is not used), second)
             return used.result()
         finally:
             self._doubled -= 1
             await _stop(sends)
 
-    def _report(self, request: Request, unused: list[asyncio.Future[Answer]], second: _Second) -> None:
-        for send in unused:
-            was_sent = send is not second.task or second.is_sent
-            if was_sent and self.on_lost is not None and _may_be_billed(send):
-                self.on_lost(request)
+    def _report(self, request: Request, unused: asyncio.Future[Answer], second: _Second) -> None:
+        if self.books is None:
+            return
+        was_sent = unused is not second.task or second.is_sent
+        if was_sent and _may_be_billed(unused):
+            self.books.is_lost(request)
+        else:
+            self.books.is_spared(request)
+
+
+class Booked:
+    """Second sends on the books of a ledger and a budget.
+
+    Whether there is room for one depends on the moment it is wanted: with a hedge, what is sent near a cap does so too.
+
+    Args:
+        address: Of the model, which the key of a request holds.
+        tariff: What its tokens cost.
+        ledger, budget: Of the model; None where there is none.
+        step: Whose requests they are.
+    """
+
+    def __init__(self, address: str, tariff: Tariff, ledger: Ledger | None, budget: Budget | None, step: str) -> None:
+        self._address, self._tariff, self._ledger, self._budget, self._step = address, tariff, ledger, budget, step
+
+    def may_double(self, request: Request) -> bool:
+        """See `Books`."""
+        if self._budget is None:
+            return True
+        worst = self._tariff.worst_case(request, is_new=False)
+        return self._budget.try_reserve(worst, step=self._step, model=self._address)
+
+    def is_lost(self, request: Request) -> None:
+        """See `Books`: its worst case stays spent."""
+        if self._ledger is not None:
+            self._ledger.lose(request.key(self._address))
+
+    def is_spared(self, request: Request) -> None:
+        """See `Books`."""
+        if self._budget is not None:
+            worst = self._tariff.worst_case(request, is_new=False)
+            self._budget.release(worst, step=self._step, model=self._address)
 
 
 class _Second:

@@ -14,6 +14,7 @@ from seedbed.models.booking import Answer, Tariff
 from seedbed.models.channel import Channel, Closed
 from seedbed.models.feed import CHUNK, Feed
 from seedbed.models.flow import Flow
+from seedbed.models.hedge import Booked, Hedge
 from seedbed.models.wire import Wire
 from seedbed.request import Request
 
@@ -32,6 +33,7 @@ class Window:
         budget: Caps, and the scope that uses are booked on; needs a ledger.
         tariff: What the wire's tokens cost, where the wire does not say it.
         tries: How often a request may be sent when each answer was lost although it may be billed, at least 1.
+        hedge: The layer of the wire that may send a request twice, where there is one: it then keeps to the budget.
     """
 
     def __init__(
@@ -43,8 +45,9 @@ class Window:
         tariff: Tariff,
         *,
         tries: int = 3,
+        hedge: Hedge | None = None,
     ) -> None:
-        self.wire, self.tariff, self.tries = wire, tariff, tries
+        self.wire, self.tariff, self.tries, self.hedge = wire, tariff, tries, hedge
         self.ledger, self.budget = ledger, budget
         self.slots: Callable[[], int] = concurrency if callable(concurrency) else partial(int, concurrency)
 
@@ -68,6 +71,8 @@ class Window:
     def _run(self, channel: Channel, feed: Feed, step: str) -> None:
         clock = self.budget.asking(step=step, model=self.address) if self.budget else nullcontext()
         try:
+            if self.hedge is not None:
+                self.hedge.books = Booked(self.address, self.tariff, self.ledger, self.budget, step)
             with clock:
                 asyncio.run(Flow(self, channel, feed, step).run())
             error: BaseException | None = None

@@ -65,7 +65,8 @@ class Endpoint(BaseModel):
     `anthropic:` addresses and `chat` for every other."""
     constraints: Literal["openai", "vllm", "llama.cpp", "none"] = "openai"
     """How the server is told what an answer must look like: `response_format` with a JSON schema (openai); that and
-    choices and regular expressions (vllm, llama.cpp); not at all (none). Answers are checked in every case."""
+    choices (llama.cpp); that, choices and regular expressions (vllm); not at all (none). Answers are checked in every
+    case."""
     draws_per_request: int = Field(1, ge=1, le=128)
     """Draws of one prompt that may share one request (`n`), where the server takes it: the prompt is billed once."""
     batch: bool = False
@@ -92,7 +93,9 @@ class Endpoint(BaseModel):
     """Of an in-process model: cpu, cuda, cuda:1; None is the best there is."""
 
     @model_validator(mode="after")
-    def _both_prices(self) -> Endpoint:
+    def _fit_together(self) -> Endpoint:
         if (self.usd_per_million_in is None) != (self.usd_per_million_out is None):
             raise ValueError("give both `usd_per_million_in` and `usd_per_million_out`, or neither")
+        if self.hedge_after_s is not None and self.draws_per_request > 1:
+            raise ValueError("`hedge_after_s` asks for one answer again and needs `draws_per_request: 1`")
         return self

@@ -1,8 +1,8 @@
 """vLLM's offline engine in this process: `vllm:ORG/NAME[@REVISION]` or `vllm:FOLDER`.
 
-Written against vLLM's documentation (0.11 to 0.17: `LLM`, `SamplingParams`, `StructuredOutputsParams`, and the engine's
-`add_request` and `step`) and not tried by its authors, who have no GPU at hand: the contract test runs where vLLM is
-installed and is skipped elsewhere. `vllm serve` behind an http address is the path that was tried.
+Written against vLLM's public documentation and sources of 0.11 and later (`LLM`, `SamplingParams`,
+`StructuredOutputsParams`, the engine's `add_request`, `step` and `abort_request`) and never run by its authors: the
+contract test runs where vLLM is installed and is skipped elsewhere.
 """
 
 from __future__ import annotations

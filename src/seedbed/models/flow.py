@@ -48,8 +48,8 @@ class Flow:
     """Keeps as many requests in flight as the window has slots, whatever any one of them does.
 
     A request goes through three places: `_fresh` (its worst case is reserved), `_queue` (its intent is committed, many
-    with one write), and a worker (it was sent). The queue holds a quarter of the slots more, so that a slot that
-    becomes free is taken at once and the ledger is written once for many.
+    with one write), and a worker (it was sent). The queue holds half as many as there are slots, so that a slot
+    that becomes free is taken at once and the ledger is written once for many.
     """
 
     def __init__(self, window: Window, channel: Channel, feed: Feed, step: str) -> None:
@@ -144,7 +144,7 @@ class Flow:
     async def _plan(self, flight: Flight) -> None:
         """Reserve a request's worst case as soon as there is a place for it and the budget has room."""
         slots = self._window.slots()
-        ahead = slots // 4 if self._ledger else 0
+        ahead = slots // 2 if self._ledger else 0
         if self._open >= slots + ahead:
             await self._open_falls_to(slots if ahead else slots - 1)
         if flight.request.constraint is not None:

@@ -6,8 +6,10 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
+from pydantic_core import PydanticSerializationError, to_json
 from yarl import URL
 
 from seedbed.models.address import find_key, find_proxy, parse_address
@@ -27,7 +29,6 @@ _PLAIN_HEADERS = {
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": "seedbed",
 }
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Http:
@@ -89,7 +90,7 @@ class Http:
         start = time.monotonic()
         sent = self.format.body(request, draws)
         for _ in range(_MOST_DIALECTS):
-            status, headers, content = await self._post(_encode(sent).encode("utf-8", "replace"))
+            status, headers, content = await self._post(_encoded(sent))
             if status not in (400, 422):
                 break
             self.format.learn(request, status, content)
@@ -122,6 +123,13 @@ class Http:
             )
             self._loop = loop
         return self._session
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return to_json(body)
+    except PydanticSerializationError:  # half a surrogate pair, which no UTF-8 holds
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
 async def _read(stream: aiohttp.StreamReader) -> bytes:

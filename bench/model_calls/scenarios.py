@@ -69,7 +69,7 @@ FULL = (
     Scenario("calm", "The measure for the two faults below.", _rows(1000, latency_s=0.8)),
     Scenario("r429", "3 % are refused once with Retry-After: 1.", _rows(1000, latency_s=0.8, share_429=0.03), STORES),
     Scenario("e500", "2 % fail once with 500.", _rows(1000, latency_s=0.8, share_500=0.02), STORES),
-    Scenario("long_tail", "1 % take 100 times as long.", _rows(2000, latency_s=0.1, slow_share=0.01)),
+    Scenario("long_tail", "1 % take 100 times as long.", _rows(2000, latency_s=0.2, slow_share=0.01)),
     Scenario("capacity", "The server takes 16 at once, 64 are offered.", _rows(2000, capacity=16), STORES),
     Scenario("poison", "0.2 % are never answered.", _rows(1000, poison_share=0.002), STORES, tolerant=True),
     Scenario("kill", "SIGKILL at a random instant, then run again.", _rows(2000), STORES, kills=25),

@@ -38,7 +38,7 @@ _SETTLE = (
     "UPDATE requests SET state = ?, text = ?, returned_model = ?, tokens_in = ?, tokens_out = ?, tokens_cached = ?,"
     " usd = ?, flops = ?, seconds = ?, logprobs = ?, checked = ? WHERE key = ?"
 )
-FLUSH_S = 0.01
+FLUSH_S = 0.02
 """Replies are committed together with the next intents, or after so many seconds: what a kill can lose."""
 
 
@@ -99,7 +99,6 @@ class Ledger:
         self._lock = threading.Lock()
         self._settled: list[tuple[str | float | None, ...]] = []
         self._is_closed = False
-        self._committed_at = 0.0
         self._owner = f"{process_name(os.getpid())}/{uuid4().hex[:8]}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -293,9 +292,9 @@ class Ledger:
         with self._transaction():
             self._db.execute("UPDATE requests SET owner = '' WHERE key = ? AND owner = ?", (key, self._owner))
 
-    def flush(self, *, older_than_s: float = 0.0) -> None:
-        """Commit what was settled, unless the last commit is younger than that."""
-        if self._settled and time.monotonic() - self._committed_at >= older_than_s:
+    def flush(self) -> None:
+        """Commit what was settled."""
+        if self._settled:
             with self._transaction():
                 pass
 
@@ -330,7 +329,6 @@ class Ledger:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
             self._settled.clear()
-            self._committed_at = time.monotonic()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from seedbed.budget import Worst
 from seedbed.ledger import storable
 from seedbed.models.prices import Price
+from seedbed.models.structured import Checked
 from seedbed.request import Failure, Reply, Request
 
 Answer = Reply | Failure
@@ -74,6 +75,21 @@ class Tariff:
         return usd, flops
 
 
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A request whose worst case is reserved."""
+
+    number: int
+    request: Request
+    canonical: str
+    key: str
+    worst: Worst
+    spare: Worst | None = None
+    """Reserved for the re-ask, where the answer must meet a constraint and the budget had room for both."""
+    owned: Reply | None = None
+    """The answer, where it is owned and only the re-ask may have to be sent."""
+
+
 def both(first: Answer, second: Answer) -> Answer:
     """The second of two answers to one row, with what the two came to together."""
     pairs = ((getattr(first, name), getattr(second, name)) for name in ("tokens_in", "tokens_out", "usd", "flops"))
@@ -96,3 +112,8 @@ def malformed(answer: Answer, why: str) -> Failure:
     return Failure(
         "malformed", why, *tokens, answer.usd, answer.seconds, answer.is_cached, answer.tokens_cached, answer.flops
     )
+
+
+def meeting(answer: Reply, checked: Checked) -> Reply:
+    """The answer with the text that meets its constraint."""
+    return replace(answer, text=checked.text, checked="valid" if checked.kind == "valid" else "salvaged")

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seedbed.budget import Worst
-from seedbed.errors import EndpointRefused
+from seedbed.errors import BoundaryError, EndpointRefused
 from seedbed.ledger import FLUSH_S, Intent
 from seedbed.ledger.batches import refuse_if_left
-from seedbed.models.booking import NOTHING, Answer, both, malformed
+from seedbed.models.booking import NOTHING, Answer, Flight, both, malformed, meeting
 from seedbed.models.channel import Channel, Closed
 from seedbed.models.feed import Feed
-from seedbed.models.structured import RE_ASK_BYTES, Checked, check, check_constraint, re_ask
+from seedbed.models.structured import RE_ASK_BYTES, check, check_constraint, re_ask
 from seedbed.models.wire import Retryable
 from seedbed.request import Constraint, Failure, FailureKind, Reply, Request
 
@@ -27,21 +27,6 @@ LEAVING_S = 5.0
 ANOTHER_ASKS_S = 0.02
 """How often the ledger is looked at for an answer that another process is waiting for."""
 _ANY = 1 << 60
-
-
-@dataclass(frozen=True, slots=True)
-class Flight:
-    """A request whose worst case is reserved."""
-
-    number: int
-    request: Request
-    canonical: str
-    key: str
-    worst: Worst
-    spare: Worst | None = None
-    """Reserved for the re-ask, where the answer must meet a constraint and the budget had room for both."""
-    owned: Reply | None = None
-    """The answer, where it is owned and only the re-ask may have to be sent."""
 
 
 class Flow:
@@ -62,13 +47,13 @@ class Flow:
         self._workers: set[asyncio.Task[None]] = set()
         self._asked: set[str] = set()
         self._landed = asyncio.Event()
+        self._flushing: asyncio.TimerHandle | None = None
         self._wake_at = _ANY
 
     async def run(self) -> None:
         """Ask everything; whatever ends it, what is in flight is waited for and recorded."""
         self._channel.open(on_close=self._leave)
         self._feed.open()
-        flusher = asyncio.create_task(self._flush_now_and_then())
         number = 0
         try:
             while chunk := await self._feed.take():
@@ -83,7 +68,8 @@ class Flow:
             self._feed.close()
             self._give_back()
             await self._land()
-            flusher.cancel()
+            if self._flushing is not None:
+                self._flushing.cancel()
             if self._ledger:
                 self._ledger.flush()
             await self._window.wire.close()
@@ -139,7 +125,7 @@ class Flow:
         elif (checked := check(flight.request.constraint, answer.text)).kind == "invalid":
             await self._plan(replace(flight, owned=answer))
         else:
-            self._channel.put(flight.number, _meeting(answer, checked))
+            self._channel.put(flight.number, meeting(answer, checked))
 
     async def _plan(self, flight: Flight) -> None:
         """Reserve a request's worst case as soon as there is a place for it and the budget has room."""
@@ -249,6 +235,7 @@ class Flow:
                 if is_re_ask:
                     checked = "malformed" if checked == "invalid" else "repaired"
             self._ledger.settle(flight.key, answer, checked=checked)
+            self._flush_soon()
         self._settle(reserved, answer, usd=answer.usd)
         return answer
 
@@ -288,7 +275,7 @@ class Flow:
         checked = None if isinstance(answer, Failure) else check(constraint, answer.text)
         if checked is None or checked.kind != "invalid":
             self._release([flight.spare] if flight.spare else [])
-            return answer if isinstance(answer, Failure) or checked is None else _meeting(answer, checked)
+            return answer if isinstance(answer, Failure) or checked is None else meeting(answer, checked)
         assert isinstance(answer, Reply)
         if flight.spare is None and self._budget is not None:
             return malformed(answer, f"{checked.problem}; the budget has no room to ask again")
@@ -390,11 +377,17 @@ class Flow:
             if late:
                 await asyncio.wait(late)
 
-    async def _flush_now_and_then(self) -> None:
-        while self._ledger:
-            await asyncio.sleep(FLUSH_S)
-            self._ledger.flush(older_than_s=FLUSH_S)
+    def _flush_soon(self) -> None:
+        """Commit what was settled after a moment, unless the next intents do so first."""
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(FLUSH_S, self._flush)
 
-
-def _meeting(answer: Reply, checked: Checked) -> Reply:
-    return replace(answer, text=checked.text, checked="valid" if checked.kind == "valid" else "salvaged")
+    def _flush(self) -> None:
+        self._flushing = None
+        if self._ledger is not None:
+            try:
+                self._ledger.flush()
+            except BoundaryError as error:  # a full disk: nothing further can be kept, so nothing further is sent
+                self._channel.fail(error)
+                self._feed.close()
+                self._landed.set()

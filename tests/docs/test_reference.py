@@ -4,6 +4,9 @@ import pytest
 from pydantic import BaseModel
 
 from docs import generate, tree
+from seedbed import recipe, task
+from seedbed.models import Endpoint
+from seedbed.models.simulated import Knobs
 
 
 @pytest.mark.parametrize("name", [*generate.PAGES, "README.md"])
@@ -28,3 +31,11 @@ def test_a_setting_without_a_meaning_is_refused() -> None:
     Undocumented.__module__ = "elsewhere"
     with pytest.raises(SystemExit, match=r"Undocumented\.depth"):
         generate.settings_table(Undocumented)
+
+
+def test_no_meaning_is_kept_for_a_setting_that_says_it_itself() -> None:
+    teacher, gold, budget = recipe.TeacherSettings, recipe.GoldSettings, recipe.BudgetSettings
+    shown = [recipe.Recipe, gold, teacher, budget, Endpoint, task.Task, Knobs, *generate.STUDENTS, *generate.STEPS]
+    silent = [(each, name) for each in shown for name in set(each.model_fields) - set(generate.field_docstrings(each))]
+    named = [(f"{each.__name__}.{name}", name) for each, name in silent]
+    assert set(generate.SAID) <= {own if own in generate.SAID else plain for own, plain in named}

@@ -57,7 +57,8 @@ class TeacherSettings(Settings):
     """Which model writes, how it samples, and how it is reached."""
 
     model: str
-    """`sim:WORLD`, `openai:NAME`, `http://HOST:PORT/v1#NAME` or `recorded:FILE`."""
+    """`sim:WORLD`, `openai:NAME`, `anthropic:NAME`, `http://HOST:PORT/v1#NAME`, `hf:NAME` or `hf:FOLDER` (in this
+    process), `vllm:NAME` or `recorded:FILE`."""
     temperature: float = Field(0.9, ge=0)
     top_p: float = Field(1.0, gt=0, le=1)
     max_tokens: int = Field(512, ge=1)

@@ -1,8 +1,10 @@
 """Order, bounded memory, the ledger and the budget around a wire."""
 
 import itertools
+import queue
 import random
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from tests.models.scripted import Scripted, ask, echo
 
 from seedbed.budget import Budget, Caps
-from seedbed.errors import BudgetExceeded, ConfigError, EndpointRefused
+from seedbed.errors import BoundaryError, BudgetExceeded, ConfigError, EndpointRefused
 from seedbed.ledger import Ledger
 from seedbed.models.booking import Tariff
 from seedbed.models.prices import Price
@@ -36,6 +38,68 @@ def test_one_slow_answer_delays_nothing_else_being_sent():
     first = next(replies)
     assert first.text == "to 0" and sum(wire.asked.values()) == 200
     assert len(list(replies)) == 199
+
+
+def test_thousands_go_on_behind_one_late_answer():
+    wire = Scripted(delay=lambda request: 1.5 if request.messages[0][1] == "0" else 0.0)
+    replies = window(wire, 64).generate(ask(str(i)) for i in range(5000))
+    assert next(replies).text == "to 0" and sum(wire.asked.values()) == 5000
+    assert [reply.text for reply in replies] == [f"to {i}" for i in range(1, 5000)]
+
+
+def test_a_caller_who_takes_nothing_has_few_answers_bought_in_advance():
+    wire = Scripted()
+    replies = window(wire, 4).generate(ask(str(i)) for i in range(5000))
+    next(replies)
+    time.sleep(0.1)
+    assert sum(wire.asked.values()) <= 2 * CHUNK
+    replies.close()
+
+
+def test_an_iterator_that_waits_for_an_answer_gets_it():
+    """The next question depends on the last answer, so nothing can be read ahead."""
+    answers: queue.Queue[str] = queue.Queue()
+
+    def dialogue():
+        yield ask("0")
+        for _ in range(5):
+            yield ask(f"and then? {answers.get(timeout=5)}")
+
+    found = []
+    for reply in window(Scripted()).generate(dialogue()):
+        found.append(reply.text)
+        answers.put(reply.text)
+    assert found[2] == "to and then? to and then? to 0" and len(found) == 6
+
+
+def test_a_refusal_ends_a_run_whose_iterator_is_still_waiting():
+    def slowly():
+        yield ask("a")
+        threading.Event().wait(5)
+
+    def refuse(_request):
+        raise EndpointRefused("no credit")
+
+    started = time.monotonic()
+    with pytest.raises(EndpointRefused):
+        list(window(Scripted(refuse)).generate(slowly()))
+    assert time.monotonic() - started < 3
+
+
+def test_a_full_disk_ends_the_run_with_a_clear_error_and_what_was_kept_is_not_asked_again(tmp_path):
+    path = tmp_path / "l.sqlite"
+    with Ledger.at(path) as ledger:
+        list(window(Scripted(), ledger=ledger).generate(ask(str(i)) for i in range(100)))
+        with ledger.writing() as db:
+            pages = db.execute("PRAGMA page_count").fetchone()[0]
+        with ledger.reading() as db:
+            db.execute(f"PRAGMA max_page_count={pages + 4}")
+        wire = Scripted(lambda request: Reply("long " * 200, 1, 1))
+        with pytest.raises(BoundaryError, match="ledger cannot be written"):
+            list(window(wire, ledger=ledger).generate(ask(str(i)) for i in range(3000)))
+    with Ledger.at(path) as ledger:
+        wire = Scripted()
+        assert all(reply.is_cached for reply in window(wire, ledger=ledger).generate(ask(str(i)) for i in range(100)))
 
 
 def test_an_endless_iterator_is_read_no_further_than_the_window():

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seedbed.errors import ConfigError
+from seedbed.fingerprint import fingerprint
 from seedbed.models.prompt_reader import Asked, read_prompt
 from seedbed.models.worlds import WORLDS, Attributes, Dice, World, open_world
 from seedbed.randomness import stream
@@ -111,11 +112,19 @@ class Simulated:
             for value, phrase in choice.said.items()
         }
 
+    def _question(self, request: Request) -> str:
+        """What decides the dice: the question, however the ledger spells its key."""
+        sampling = [float(request.temperature), float(request.top_p), request.max_tokens]
+        asked = [self.address, list(map(list, request.messages)), request.draw, request.rng_seed, sampling]
+        if request.seed is not None or request.logprobs is not None or request.constraint is not None:
+            asked.append(request.canonical())
+        return fingerprint(asked, digits=32)
+
     async def send(self, request: Request) -> Reply | Failure:
         """Answer one request."""
         if self.knobs.latency_s:
             await asyncio.sleep(self.knobs.latency_s)
-        dice = Dice(stream(0, "simulated teacher", request.key(self.address)))
+        dice = Dice(stream(0, "simulated teacher", self._question(request)))
         tokens_in = _tokens(" ".join(text for _, text in request.messages))
         if dice.chance(self.knobs.failures):
             return Failure("terminal", "simulated: 400, the endpoint will not answer this request")

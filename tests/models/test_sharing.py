@@ -3,13 +3,17 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from tests.models.scripted import Scripted, ask
 from tests.models.scripted_server import Answer, said, scripted_server
 
+from seedbed.errors import EndpointRefused
 from seedbed.ledger import Intent, Ledger
+from seedbed.ledger.owners import is_running, process_name
 from seedbed.models import Endpoint, open_model
 from seedbed.models.booking import Tariff
 from seedbed.models.window import CHUNK, Window
@@ -23,6 +27,50 @@ def test_a_request_that_comes_again_while_it_is_in_flight_is_sent_once(tmp_path)
     with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
         found = list(Window(wire, 8, ledger, None, Tariff()).generate(stream))
     assert wire.asked["slow"] == 1 and [found[i].text for i in (0, -1)] == ["to slow"] * 2
+
+
+def test_a_request_that_comes_again_holds_up_nothing_behind_it(tmp_path):
+    wire = Scripted(delay=lambda request: 0.5 if request.messages[0][1] == "slow" else 0.0)
+    stream = [ask("slow"), ask("slow"), *(ask(str(i)) for i in range(300))]
+    with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
+        answers = Window(wire, 8, ledger, None, Tariff()).generate(stream)
+        first, second = next(answers), next(answers)
+        assert wire.asked.total() == 301, "all others were asked before the slow one landed"
+        assert first.text == second.text == "to slow" and not first.is_cached and second.is_cached
+        assert [reply.text for reply in answers] == [f"to {i}" for i in range(300)]
+
+
+def test_two_streams_from_one_model_go_on_side_by_side(tmp_path):
+    with scripted_server() as server, Ledger.at(tmp_path / "ledger.sqlite") as ledger:
+        model = open_model(server.address, ledger=ledger, settings=Endpoint(concurrency=2))
+        left, right = [model.generate([ask(f"{side}{i}") for i in range(300)]) for side in "ab"]
+        pairs = [(a.text, b.text) for a, b in zip(left, right, strict=True)]
+    assert pairs == [(f"to a{i}", f"to b{i}") for i in range(300)]
+
+
+def test_a_killed_process_that_nobody_took_note_of_asks_for_nothing():
+    child = subprocess.Popen(["sleep", "60"])
+    name = process_name(child.pid)
+    assert is_running(f"{name}/1")
+    child.kill()
+    while "Z" not in Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2][:3]:
+        time.sleep(0.01)
+    assert not is_running(f"{name}/1")
+    child.wait()
+
+
+def test_an_error_is_not_kept_back_while_another_asks(tmp_path):
+    def refuse(request):
+        raise EndpointRefused("no credit")
+
+    held = ask("held")
+    with Ledger.at(tmp_path / "l.sqlite") as mine, Ledger.at(tmp_path / "l.sqlite") as theirs:
+        key = held.key("scripted")
+        assert theirs.intend("theirs", [Intent(key, held.canonical(), "scripted", 0.5, 10)]) == {key}
+        started = time.monotonic()
+        with pytest.raises(EndpointRefused):
+            list(Window(Scripted(refuse), 4, mine, None, Tariff()).generate([held, ask("b")]))
+        assert time.monotonic() - started < 3
 
 
 def test_an_answer_recorded_by_somebody_else_meanwhile_is_used_and_kept(tmp_path):

@@ -107,3 +107,14 @@ def test_hostile_answers_are_rows_that_failed() -> None:
     wire = Scripted(lambda request: Reply(texts[int(request.messages[0][1])], 1, 1))
     answers = list(Window(wire, 4, None, None, Tariff()).generate(constrained(str(n)) for n in range(len(texts))))
     assert [outcome(answer) for answer in answers] == ["malformed"] * len(texts)
+
+
+def test_a_replay_at_the_cap_gives_the_same_answers_and_sends_nothing(tmp_path: Path) -> None:
+    with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
+        window, _ = open_window(ledger, Budget(ledger, "run", Caps(requests=len(TEXTS) + 2)))
+        first = ask_all(window, TEXTS)
+    with Ledger.at(tmp_path / "ledger.sqlite") as ledger:
+        window, wire = open_window(ledger, Budget(ledger, "run", Caps(requests=len(TEXTS) + 2)))
+        again = ask_all(window, TEXTS)
+    assert [outcome(answer) for answer in again] == [outcome(answer) for answer in first] == OUTCOMES
+    assert not wire.asked

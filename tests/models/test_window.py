@@ -90,13 +90,13 @@ def test_a_full_disk_ends_the_run_with_a_clear_error_and_what_was_kept_is_not_as
     path = tmp_path / "l.sqlite"
     with Ledger.at(path) as ledger:
         list(window(Scripted(), ledger=ledger).generate(ask(str(i)) for i in range(100)))
-        with ledger.writing() as db:
-            pages = db.execute("PRAGMA page_count").fetchone()[0]
+    wire = Scripted(lambda request: Reply("long " * 200, 1, 1))
+    with pytest.raises(BoundaryError, match="ledger cannot be written"), Ledger.at(path) as ledger:
         with ledger.reading() as db:
+            pages = db.execute("PRAGMA page_count").fetchone()[0]
             db.execute(f"PRAGMA max_page_count={pages + 4}")
-        wire = Scripted(lambda request: Reply("long " * 200, 1, 1))
-        with pytest.raises(BoundaryError, match="ledger cannot be written"):
-            list(window(wire, ledger=ledger).generate(ask(str(i)) for i in range(3000)))
+        list(window(wire, ledger=ledger).generate(ask(str(i)) for i in range(3000)))
+    assert wire.asked.total() < 300, "nothing more is sent when nothing can be kept"
     with Ledger.at(path) as ledger:
         wire = Scripted()
         assert all(reply.is_cached for reply in window(wire, ledger=ledger).generate(ask(str(i)) for i in range(100)))

@@ -33,7 +33,7 @@ _OPTIONS = {"text_column": "--text", "label_column": "--label"}
 @click.option("--text", "text_column", help="Column of the text [default: guessed].")
 @click.option("--label", "label_column", help="Column of the label [default: guessed].")
 @click.option("--instruction", help="What a person would be told to do.")
-@click.option("--teacher", help="sim:WORLD, openai:NAME, anthropic:NAME, http://HOST:PORT/v1#NAME, hf:NAME or recorded:FILE.")
+@click.option("--teacher", help="sim:WORLD, openai:NAME, anthropic:NAME, http://HOST:PORT/v1#NAME or hf:NAME.")
 @click.option("--student", default="linear", show_default=True, type=click.Choice(["linear", "embedding", "encoder"]))
 @click.option("--yes", is_flag=True, help="Ask nothing; take the guesses.")
 def command(folder: Path, yes: bool, **given: Any) -> None:

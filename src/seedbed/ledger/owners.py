@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -16,11 +17,15 @@ def is_running(owner: str) -> bool:
 
 def process_name(pid: int) -> str:
     """Names a running process so that a later one with the same number is told apart; empty when there is none."""
+    with suppress(PermissionError):  # somebody else's process runs all the same
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return ""
     try:
-        os.kill(pid, 0)
-        # The start time is field 22; the name in field 2 may hold blanks and brackets.
-        return f"{pid}:{Path(f'/proc/{pid}/stat').read_text(encoding='utf-8').rpartition(')')[2].split()[19]}"
-    except ProcessLookupError:
-        return ""
-    except (PermissionError, FileNotFoundError):
+        # The name in field 2 may hold blanks and brackets. The state comes after it, the start time is field 22.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):  # no such system of files, or it ended a moment ago
         return f"{pid}:"
+    # Killed, and its parent has not taken note: it asks for nothing any more.
+    return "" if fields[0] in ("Z", "X") else f"{pid}:{fields[19]}"

@@ -256,13 +256,16 @@ class Ledger:
             )
         return {intent.key for intent in mine}
 
-    def settle(self, key: str, answer: Reply | Failure, *, checked: str = "") -> None:
+    def settle(self, key: str, answer: Reply | Failure, *, checked: str = "") -> int:
         """Store the answer to an intent; durable with the next write or `flush`, so that many share one commit.
 
         Args:
             key: The intent's.
             answer: The reply as it came, or why there is none.
             checked: How the reply met its constraint; see the table's column.
+
+        Returns:
+            How many answers wait for the next write: what a kill would lose.
         """
         if isinstance(answer, Reply):
             state, text, model, logprobs = "reply", answer.text, answer.model, _packed(answer.logprobs)
@@ -273,11 +276,18 @@ class Ledger:
             self._settled.append(
                 (state, text, model, *tokens, answer.usd, answer.flops, answer.seconds, logprobs, checked, key)
             )
+            return len(self._settled)
 
     def lose(self, key: str) -> None:
         """Note that a try ended without its answer although it may be billed."""
         with self._transaction():
             self._db.execute(_LOSE, (time.time(), key))
+
+    def is_taken(self, key: str) -> bool:
+        """True while somebody who is running asks for it; cheaper than `intend`, because nothing is written."""
+        with self._locked():
+            found = self._db.execute("SELECT state, owner FROM requests WHERE key = ?", (key,)).fetchone()
+        return found is not None and found[0] == "asked" and is_running(found[1])
 
     def withdraw(self, scope: str, key: str) -> None:
         """Take an intent back that was refused before it cost anything; one with lost tries may be asked again."""
@@ -286,6 +296,7 @@ class Ledger:
         with self._transaction():
             self._db.execute(f"DELETE FROM requests {mine} AND NOT {lost}", (key, scope))  # noqa: S608
             self._db.execute(f"UPDATE requests SET state = 'exhausted', usd = 0 {mine}", (key, scope))  # noqa: S608
+            self._db.execute("DELETE FROM reuses WHERE key = ? AND key NOT IN (SELECT key FROM requests)", (key,))
 
     def abandon(self, key: str) -> None:
         """Say that nobody waits for the answer any more; the intent stays on the books, since it may be billed."""

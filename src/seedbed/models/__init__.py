@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seedbed.budget import Budget
@@ -62,7 +63,9 @@ def open_model(
             # A request that waits for its next try holds no slot of the throttle; but not all may end up waiting.
             return draws * min(throttle.limit + retry.waiting, 4 * settings.concurrency)
 
-        return Window(wire, slots, ledger, budget, tariff, tries=min(3, settings.attempts), hedge=hedge)
+        window = Window(wire, slots, ledger, budget, tariff, tries=min(3, settings.attempts), hedge=hedge)
+        window.again = partial(open_model, address, ledger=ledger, budget=budget, settings=settings)
+        return window
     return Window(wire, settings.concurrency, ledger, budget, tariff)
 
 

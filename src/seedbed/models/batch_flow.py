@@ -120,7 +120,7 @@ class BatchFlow:
         for request, text, key in zip(chunk, texts, keys, strict=True):
             answer, is_new = known.get(key), key not in used
             if answer is not None and is_new:
-                worst = self._books.tariff.owned(answer)
+                worst = self._books.tariff.owned(request, answer)
                 owned.append(key)
             elif answer is None and key not in pending:
                 worst = self._books.tariff.worst_case(request, is_new=is_new)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from seedbed.budget import Worst
+from seedbed.budget import Budget, Worst
+from seedbed.errors import BudgetExceeded
 from seedbed.ledger import storable
 from seedbed.models.prices import Price
-from seedbed.models.structured import Checked
-from seedbed.request import Failure, Reply, Request
+from seedbed.models.structured import Checked, check, check_constraint
+from seedbed.request import Constraint, Failure, Reply, Request
 
 Answer = Reply | Failure
 PER_MESSAGE = 16
@@ -42,9 +43,11 @@ class Tariff:
         usd = None if self.price is None else self.price.usd(tokens_in, request.max_tokens)
         return Worst(usd, tokens, is_new, None if self.flops_per_token is None else self.flops_per_token * tokens)
 
-    def owned(self, answer: Answer) -> Worst:
-        """What an answer counts for that is owned, and so costs no usd."""
+    def owned(self, request: Request, answer: Answer) -> Worst:
+        """What an answer counts for that is owned, and so costs no usd; unknown tokens count at their worst."""
         tokens, flops = (answer.tokens_in or 0) + (answer.tokens_out or 0), answer.flops
+        if answer.tokens_in is None or answer.tokens_out is None:
+            tokens = self.worst_case(request).tokens
         return Worst(0.0, tokens, flops=tokens * (self.flops_per_token or 0.0) if flops is None else flops)
 
     def finished(self, answer: Answer) -> Answer:
@@ -73,6 +76,41 @@ class Tariff:
             if flops is None and self.flops_per_token is not None:
                 flops = self.flops_per_token * (it.tokens_in + it.tokens_out - it.tokens_cached)
         return usd, flops
+
+
+class Room:
+    """The budget as one call of `generate` sees it; without one there is always room."""
+
+    def __init__(self, budget: Budget | None, step: str, model: str) -> None:
+        self._budget, self._place = budget, {"step": step, "model": model}
+
+    def try_reserve(self, worst: Worst, spare: Worst | None = None) -> bool:
+        """Set two worst cases aside, or neither. What is owned already always fits."""
+        if self._budget is None:
+            return True
+        if worst is not NOTHING and not self._budget.try_reserve(worst, **self._place):
+            return False
+        if spare is None or self._budget.try_reserve(spare, **self._place):
+            return True
+        self._budget.release(worst, **self._place)
+        return False
+
+    def exceeded(self, worst: Worst) -> BudgetExceeded:
+        """The error that says which cap the worst case does not fit under."""
+        assert self._budget is not None
+        return self._budget.exceeded(worst, **self._place)
+
+    def settle(self, reserved: Worst, answer: Answer, *, usd: float | None) -> None:
+        """Replace a reserved worst case by what the answer came to."""
+        if self._budget is not None:
+            known = answer.tokens_in is not None and answer.tokens_out is not None
+            tokens = (answer.tokens_in or 0) + (answer.tokens_out or 0) if known else None
+            self._budget.settle(reserved, usd=usd, tokens=tokens, flops=answer.flops, **self._place)
+
+    def release(self, worst: Worst | None) -> None:
+        """Give back what was reserved for a request that was not sent."""
+        if self._budget is not None and worst is not None:
+            self._budget.release(worst, **self._place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +144,16 @@ def both(first: Answer, second: Answer) -> Answer:
     )
 
 
+def after_re_ask(constraint: Constraint, first: Reply, second: Answer, problem: str) -> Answer:
+    """What a row comes to whose first answer missed its constraint, for this problem, and that was asked for again."""
+    if isinstance(second, Failure):
+        return both(first, malformed(second, f"{problem}; asked again: {second.message}"))
+    checked = check(constraint, second.text)
+    if checked.kind == "invalid":
+        return both(first, malformed(second, checked.problem))
+    return both(first, replace(second, text=checked.text, checked="repaired"))
+
+
 def malformed(answer: Answer, why: str) -> Failure:
     """The failure of a row whose answer does not meet its constraint, with the answer's bill."""
     tokens = (answer.tokens_in, answer.tokens_out)
@@ -117,3 +165,10 @@ def malformed(answer: Answer, why: str) -> Failure:
 def meeting(answer: Reply, checked: Checked) -> Reply:
     """The answer with the text that meets its constraint."""
     return replace(answer, text=checked.text, checked="valid" if checked.kind == "valid" else "salvaged")
+
+
+def spelled(request: Request) -> str:
+    """The canonical JSON of a request whose constraint can be checked."""
+    if request.constraint is not None:
+        check_constraint(request.constraint)
+    return request.canonical()

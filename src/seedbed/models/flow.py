@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ from seedbed.budget import Worst
 from seedbed.errors import BoundaryError, EndpointRefused
 from seedbed.ledger import FLUSH_S, Intent
 from seedbed.ledger.batches import refuse_if_left
-from seedbed.models.booking import NOTHING, Answer, Flight, both, malformed, meeting
+from seedbed.models.booking import NOTHING, Answer, Flight, Room, after_re_ask, malformed, meeting, spelled
 from seedbed.models.channel import Channel, Closed
 from seedbed.models.feed import Feed
-from seedbed.models.structured import RE_ASK_BYTES, check, check_constraint, re_ask
+from seedbed.models.structured import RE_ASK_BYTES, check, re_ask
 from seedbed.models.wire import Retryable
 from seedbed.request import Constraint, Failure, FailureKind, Reply, Request
 
@@ -27,6 +27,8 @@ LEAVING_S = 5.0
 ANOTHER_ASKS_S = 0.02
 """How often the ledger is looked at for an answer that another process is waiting for."""
 _ANY = 1 << 60
+_MANY = 16
+"""Answers that share a commit; a kill loses fewer."""
 
 
 class Flow:
@@ -39,13 +41,14 @@ class Flow:
 
     def __init__(self, window: Window, channel: Channel, feed: Feed, step: str) -> None:
         self._window, self._channel, self._feed, self._step = window, channel, feed, step
-        self._ledger, self._budget = window.ledger, window.budget
-        self._scope = self._budget.scope if self._budget else ""
-        self._place = {"step": step, "model": window.address}
+        self._ledger = window.ledger
+        self._room = Room(window.budget, step, window.address)
+        self._scope = window.budget.scope if window.budget else ""
         self._fresh: list[Flight] = []
         self._queue: deque[tuple[Flight, bool]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._asked: set[str] = set()
+        self._echoes: dict[str, list[int]] = {}
         self._landed = asyncio.Event()
         self._flushing: asyncio.TimerHandle | None = None
         self._wake_at = _ANY
@@ -66,14 +69,16 @@ class Flow:
             self._stop_if_told()
         finally:
             self._feed.close()
-            self._give_back()
-            await self._land()
-            if self._flushing is not None:
-                self._flushing.cancel()
-            if self._ledger:
-                self._ledger.flush()
-            await self._window.wire.close()
-            self._channel.leave()
+            unsent = [(flight, False) for flight in self._fresh] + list(self._queue)
+            self._fresh, self._queue = [], deque()
+            try:
+                await self._land()
+                self._give_back(unsent)
+            finally:
+                if self._flushing is not None:
+                    self._flushing.cancel()
+                await self._window.wire.close()
+                self._channel.leave()
 
     @property
     def _open(self) -> int:
@@ -81,33 +86,33 @@ class Flow:
 
     async def _chunk(self, chunk: list[Request], number: int) -> int:
         address = self._window.address
-        for request in chunk:
-            if request.constraint is not None:
-                check_constraint(request.constraint)
-        texts = [request.canonical() for request in chunk]
+        texts = [spelled(request) for request in chunk]
         keys = [request.key(address, text) for request, text in zip(chunk, texts, strict=True)]
         known, used = self._ledger.lookup(keys, self._scope) if self._ledger else ({}, set())
         owned: list[str] = []
-        # What is in flight when the chunk is looked up is waited for as if it stood in the chunk.
+        # What is in flight when the chunk is looked up counts as if it stood in the chunk.
         seen = set(self._asked)
         try:
             for request, text, key in zip(chunk, texts, keys, strict=True):
-                if self._channel.is_full(number):
+                if self._channel.is_stopped or self._channel.is_full(number):
                     self._commit()
                     await self._channel.wait_for_room(number)
-                if self._channel.is_stopped:
-                    await self._channel.wait_for_room(number)
+                if key in self._asked and self._ledger:
+                    # Asked for twice: the second gets the answer of the first.
+                    self._echoes.setdefault(key, []).append(number)
+                    number += 1
+                    continue
                 if key in seen and self._ledger:
-                    # Asked for twice: the second waits for the first and uses its answer.
-                    await self._has_landed(key)
                     known |= self._ledger.lookup([key], self._scope)[0]
                 is_new = key not in used and key not in seen
                 seen.add(key)
                 if (answer := known.get(key)) is None:
-                    await self._plan(Flight(number, request, text, key, self._worst(request, is_new=is_new)))
+                    await self._plan(
+                        Flight(number, request, text, key, self._window.tariff.worst_case(request, is_new=is_new))
+                    )
                 else:
                     if is_new:
-                        await self._reserve(self._window.tariff.owned(answer))
+                        await self._reserve(self._window.tariff.owned(request, answer))
                         owned.append(key)
                     await self._hand_out(Flight(number, request, text, key, NOTHING), answer)
                 number += 1
@@ -120,12 +125,27 @@ class Flow:
 
     async def _hand_out(self, flight: Flight, answer: Answer) -> None:
         """Give an owned answer to the caller; one that misses its constraint first has its re-ask looked up or sent."""
-        if flight.request.constraint is None or not isinstance(answer, Reply):
+        constraint = flight.request.constraint
+        if constraint is None or not isinstance(answer, Reply):
             self._channel.put(flight.number, answer)
-        elif (checked := check(flight.request.constraint, answer.text)).kind == "invalid":
-            await self._plan(replace(flight, owned=answer))
-        else:
+        elif (checked := check(constraint, answer.text)).kind != "invalid":
             self._channel.put(flight.number, meeting(answer, checked))
+        elif second := await self._owned_re_ask(re_ask(flight.request, answer.text, checked.problem)):
+            self._channel.put(flight.number, after_re_ask(constraint, answer, second, checked.problem))
+        else:
+            await self._plan(replace(flight, owned=answer))
+
+    async def _owned_re_ask(self, request: Request) -> Answer | None:
+        """The answer to a re-ask, where it is owned: then a replay needs no room in the budget."""
+        if self._ledger is None:
+            return None
+        key = request.key(self._window.address)
+        known, used = self._ledger.lookup([key], self._scope)
+        answer = known.get(key)
+        if answer is not None and key not in used:
+            await self._reserve(self._window.tariff.owned(request, answer))
+            self._ledger.use(self._scope, [key], step=self._step)
+        return answer
 
     async def _plan(self, flight: Flight) -> None:
         """Reserve a request's worst case as soon as there is a place for it and the budget has room."""
@@ -141,24 +161,17 @@ class Flow:
         self._fresh.append(flight)
         self._asked.add(flight.key)
 
-    def _worst(self, request: Request, *, is_new: bool) -> Worst:
-        return self._window.tariff.worst_case(request, is_new=is_new)
-
     async def _reserve(self, worst: Worst, spare: Worst | None = None) -> Worst | None:
         """Wait until the worst case fits; only when nothing is left to settle is it too much.
 
         Returns:
             `spare` where that fitted too. It is waited for as well, and forgone only when nothing is left to settle.
         """
-        while self._budget is not None:
-            if self._budget.try_reserve(worst, **self._place):
-                if spare is None or self._budget.try_reserve(spare, **self._place):
-                    break
-                if not self._open:
+        while not self._room.try_reserve(worst, spare):
+            if not self._open:
+                if spare is not None and self._room.try_reserve(worst):
                     return None
-                self._budget.release(worst, **self._place)
-            elif not self._open:
-                raise self._budget.exceeded(worst, **self._place)
+                raise self._room.exceeded(worst)
             await self._one_lands()
         return spare
 
@@ -210,11 +223,13 @@ class Flow:
         try:
             answer = flight.owned or await (self._send(flight) if is_mine else self._wait_for_another(flight))
         except BaseException:
-            self._release([flight.spare] if flight.spare else [])
+            self._room.release(flight.spare)
             raise
         if flight.request.constraint is not None:
             answer = await self._meet(flight, flight.request.constraint, answer)
         self._channel.put(flight.number, answer)
+        for number in self._echoes.pop(flight.key, ()):
+            self._channel.put(number, replace(answer, is_cached=True))
 
     async def _send(self, flight: Flight, *, is_re_ask: bool = False) -> Answer:
         try:
@@ -222,7 +237,7 @@ class Flow:
         except EndpointRefused:
             if self._ledger:
                 self._ledger.withdraw(self._scope, flight.key)
-            self._release([flight.worst])
+            self._room.release(flight.worst)
             raise
         except BaseException:  # also a cancellation: whoever comes next must not wait for this one
             if self._ledger:
@@ -234,9 +249,8 @@ class Flow:
                 checked = check(flight.request.constraint, answer.text).kind
                 if is_re_ask:
                     checked = "malformed" if checked == "invalid" else "repaired"
-            self._ledger.settle(flight.key, answer, checked=checked)
-            self._flush_soon()
-        self._settle(reserved, answer, usd=answer.usd)
+            self._flush_soon(self._ledger.settle(flight.key, answer, checked=checked))
+        self._room.settle(reserved, answer, usd=answer.usd)
         return answer
 
     async def _answer(self, flight: Flight) -> tuple[Answer, Worst]:
@@ -250,7 +264,7 @@ class Flow:
             why = f"{answer.message} (lost {lost} times)"
             again = replace(flight.worst, is_new=False)
             if lost < self._window.tries:
-                if self._budget is None or self._budget.try_reserve(again, **self._place):
+                if self._room.try_reserve(again):
                     answer = await self._window.wire.send(flight.request)
                     continue
                 why += "; the budget has no room for another try"
@@ -261,57 +275,52 @@ class Flow:
     async def _wait_for_another(self, flight: Flight, *, is_re_ask: bool = False) -> Answer:
         """Use the answer that another process has or waits for; send the request when that process is gone."""
         assert self._ledger is not None
-        while not self._intend([flight]):
-            if found := self._ledger.lookup([flight.key], self._scope)[0].get(flight.key):
-                self._ledger.use(self._scope, [flight.key], step=self._step)
-                self._settle(flight.worst, found, usd=0.0)
-                return found
-            refuse_if_left(self._ledger, flight.key)
-            await asyncio.sleep(ANOTHER_ASKS_S)
+        pause_s = ANOTHER_ASKS_S
+        try:
+            while self._ledger.is_taken(flight.key) or not self._intend([flight]):
+                self._stop_if_told()
+                if found := self._ledger.lookup([flight.key], self._scope)[0].get(flight.key):
+                    self._ledger.use(self._scope, [flight.key], step=self._step)
+                    self._room.settle(flight.worst, found, usd=0.0)
+                    return found
+                refuse_if_left(self._ledger, flight.key)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, 25 * ANOTHER_ASKS_S)
+        except BaseException:
+            self._room.release(flight.worst)
+            raise
         return await self._send(flight, is_re_ask=is_re_ask)
 
     async def _meet(self, flight: Flight, constraint: Constraint, answer: Answer) -> Answer:
         """The answer as it meets its constraint: at once, with what stood around it taken off, or after one re-ask."""
         checked = None if isinstance(answer, Failure) else check(constraint, answer.text)
         if checked is None or checked.kind != "invalid":
-            self._release([flight.spare] if flight.spare else [])
+            self._room.release(flight.spare)
             return answer if isinstance(answer, Failure) or checked is None else meeting(answer, checked)
         assert isinstance(answer, Reply)
-        if flight.spare is None and self._budget is not None:
+        if flight.spare is None:
             return malformed(answer, f"{checked.problem}; the budget has no room to ask again")
         request = re_ask(flight.request, answer.text, checked.problem)
         text = request.canonical()
         key = request.key(self._window.address, text)
-        worst = flight.spare or self._worst(request, is_new=True)
-        again = await self._ask_again(Flight(flight.number, request, text, key, worst))
-        if isinstance(again, Reply) and (checked := check(constraint, again.text)).kind != "invalid":
-            return both(answer, replace(again, text=checked.text, checked="repaired"))
-        why = checked.problem if isinstance(again, Reply) else f"{checked.problem}; asked again: {again.message}"
-        return both(answer, malformed(again, why))
+        again = await self._ask_again(Flight(flight.number, request, text, key, flight.spare))
+        return after_re_ask(constraint, answer, again, checked.problem)
 
     async def _ask_again(self, flight: Flight) -> Answer:
         if self._ledger is None:
             return await self._send(flight, is_re_ask=True)
         known, used = self._ledger.lookup([flight.key], self._scope)
         if flight.key in used:
-            # Counted before a restart: the same reservation without the count.
-            self._release([flight.worst])
+            # Counted before a restart: only the count is given back.
+            self._room.release(replace(NOTHING, is_new=True))
             flight = replace(flight, worst=replace(flight.worst, is_new=False))
-            if self._budget is not None:
-                self._budget.try_reserve(flight.worst, **self._place)
         if (answer := known.get(flight.key)) is None:
             return await self._wait_for_another(flight, is_re_ask=True)
         self._ledger.use(self._scope, [flight.key], step=self._step)
-        self._settle(flight.worst, answer, usd=0.0)
+        self._room.settle(flight.worst, answer, usd=0.0)
         return answer
 
     # -- on the way back -----------------------------------------------------------------------------------------------
-
-    def _settle(self, reserved: Worst, answer: Answer, *, usd: float | None) -> None:
-        if self._budget:
-            known = answer.tokens_in is not None and answer.tokens_out is not None
-            tokens = (answer.tokens_in or 0) + (answer.tokens_out or 0) if known else None
-            self._budget.settle(reserved, usd=usd, tokens=tokens, flops=answer.flops, **self._place)
 
     def _left(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
@@ -343,29 +352,21 @@ class Flow:
         if self._channel.is_closed:
             raise Closed
 
-    async def _has_landed(self, key: str) -> None:
-        while key in self._asked:
-            await self._one_lands()
-
     def _leave(self) -> None:
         self._feed.close()
         self._landed.set()
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 
-    def _release(self, reserved: Iterable[Worst]) -> None:
-        for worst in reserved if self._budget else ():
-            assert self._budget is not None
-            self._budget.release(worst, **self._place)
-
-    def _give_back(self) -> None:
+    def _give_back(self, unsent: Sequence[tuple[Flight, bool]]) -> None:
         """What was reserved or noted and never sent."""
-        unsent = [(flight, False) for flight in self._fresh] + list(self._queue)
-        self._fresh, self._queue = [], deque()
-        self._release(worst for flight, _ in unsent for worst in (flight.worst, flight.spare) if worst)
         for flight, is_mine in unsent:
+            self._room.release(flight.worst)
+            self._room.release(flight.spare)
             if is_mine and self._ledger and flight.owned is None:
                 self._ledger.withdraw(self._scope, flight.key)
+        if self._ledger:
+            self._ledger.flush()
 
     async def _land(self) -> None:
         """Wait for what is in flight, since it is paid for; a caller who went away waits only a little."""
@@ -377,13 +378,17 @@ class Flow:
             if late:
                 await asyncio.wait(late)
 
-    def _flush_soon(self) -> None:
-        """Commit what was settled after a moment, unless the next intents do so first."""
-        if self._flushing is None:
+    def _flush_soon(self, waiting: int) -> None:
+        """Commit what was settled after a moment, or when many wait, unless the next intents do so first."""
+        if waiting >= _MANY:
+            self._flush()
+        elif self._flushing is None:
             self._flushing = asyncio.get_running_loop().call_later(FLUSH_S, self._flush)
 
     def _flush(self) -> None:
-        self._flushing = None
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
         if self._ledger is not None:
             try:
                 self._ledger.flush()

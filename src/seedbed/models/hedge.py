@@ -98,6 +98,10 @@ class Hedge:
             used = next((it for it in sends if it.done() and not _is_fault(it)), first)
             self._report(request, next(it for it in sends if it is not used), second)
             return used.result()
+        except asyncio.CancelledError:
+            if self.books is not None and second.is_sent:
+                self.books.is_lost(request)
+            raise
         finally:
             self._doubled -= 1
             await _stop(sends)

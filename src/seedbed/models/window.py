@@ -16,7 +16,7 @@ from seedbed.models.feed import CHUNK, Feed
 from seedbed.models.flow import Flow
 from seedbed.models.hedge import Booked, Hedge
 from seedbed.models.wire import Wire
-from seedbed.request import Request
+from seedbed.request import Model, Request
 
 FAR = 100
 """Times the concurrency that may be asked for behind one late answer: one that takes 100 times as long as the others
@@ -49,6 +49,10 @@ class Window:
     ) -> None:
         self.wire, self.tariff, self.tries, self.hedge = wire, tariff, tries, hedge
         self.ledger, self.budget = ledger, budget
+        self.again: Callable[[], Model] | None = None
+        """Opens the same model once more, for a second `generate` while the first goes on: connections, and what was
+        learnt of the endpoint's limits, belong to one loop. Without it the wire is shared."""
+        self._in_use = threading.Lock()
         self.slots: Callable[[], int] = concurrency if callable(concurrency) else partial(int, concurrency)
 
     @property
@@ -58,6 +62,18 @@ class Window:
 
     def generate(self, requests: Iterable[Request], *, step: str = "") -> Iterator[Answer]:
         """See `seedbed.request.Model`."""
+        if not self._in_use.acquire(blocking=False):
+            yield from (self.again() if self.again else self._shared()).generate(requests, step=step)
+            return
+        try:
+            yield from self._generate(requests, step)
+        finally:
+            self._in_use.release()
+
+    def _shared(self) -> Window:
+        return Window(self.wire, self.slots, self.ledger, self.budget, self.tariff, tries=self.tries)
+
+    def _generate(self, requests: Iterable[Request], step: str) -> Iterator[Answer]:
         slots = self.slots()
         channel, feed = Channel(near=max(4 * slots, CHUNK), far=max(FAR * slots, 4 * CHUNK)), Feed(iter(requests))
         thread = threading.Thread(target=self._run, args=(channel, feed, step), name="seedbed-model", daemon=True)

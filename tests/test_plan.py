@@ -1,6 +1,8 @@
 """A plan is not exceeded by what the recipe can ask for."""
 
-from seedbed.plan import plan
+import polars as pl
+
+from seedbed.plan import plan, preview
 from tests.worlds import small_recipe
 
 
@@ -42,3 +44,11 @@ def test_a_cap_that_only_the_high_end_reaches_is_named_as_such():
 def test_a_cap_in_flops_is_forecast_where_the_size_is_known():
     found = plan(small_recipe(teacher="sim:reviews?parameters_billion=1", budget={"flops": 1e12}))["first_cap"]
     assert (found["cap"], found["step"]) == ("flops", "synthesise-1")
+
+
+def test_a_cap_on_a_recorded_teacher_is_named_as_the_recipe_has_it_and_holds_in_a_preview(tmp_path):
+    pl.DataFrame({"label": ["positive"], "reply": ["Fine."]}).write_ndjson(tmp_path / "replies.jsonl")
+    address = f"recorded:{tmp_path / 'replies.jsonl'}"
+    recipe = small_recipe(teacher=address, budget={"models": {address: {"requests": 2}}})
+    assert plan(recipe)["first_cap"]["part"] == f"models.{address}"
+    assert preview(recipe, tmp_path / "run", count=5).height == 0  # both went to reasons

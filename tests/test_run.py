@@ -267,6 +267,38 @@ def test_a_models_cap_ends_all_asking_of_that_model(tmp_path):
     assert not found["complete"] and found["stopped"] == ["budget"] and found["spend"]["requests"] == 130
 
 
+def write_replies(path, count):
+    """`count` recorded replies to the prompts for each label of the world of reviews."""
+    labels = open_world("reviews").task.labels
+    rows = [
+        {"label": label, "reply": f"A {label} word or two about room number {room}."}
+        for label in labels
+        for room in range(count)
+    ]
+    pl.DataFrame(rows).write_ndjson(path)
+    return f"recorded:{path}"
+
+
+def test_a_cap_holds_on_a_model_whose_answers_are_kept_under_its_content(tmp_path):
+    """The recipe names a file, the ledger what is in it; the caps, and all that is said of them, follow the recipe."""
+    teacher, events = write_replies(tmp_path / "replies.jsonl", 40), []
+
+    def run(requests):
+        recipe = small_recipe(
+            teacher=teacher,
+            steps=[{"verb": "synthesise", "requests": 60}, {"verb": "train"}, {"verb": "evaluate", "shift": False}],
+            budget={"models": {teacher: {"requests": requests}}},
+        )
+        return run_recipe(recipe, tmp_path / "r", on_event=events.append)
+
+    for requests in (20, 20, 30):  # twice the same: what was used before is read back
+        found = run(requests)
+        assert not found["complete"] and found["spend"]["requests"] == requests
+    said = [(event["event"], event["part"]) for event in events if event["event"].startswith("budget")]
+    assert set(said) == {("budget nearly reached", f"models.{teacher}"), ("budget reached", f"models.{teacher}")}
+    assert run(90)["complete"]
+
+
 def test_a_run_whose_minutes_are_up_is_incomplete_and_goes_on_with_more(tmp_path, finished):
     slow = {"model": "sim:reviews?latency_s=0.01", "endpoint": {"concurrency": 2}}
     first = run_recipe(small_recipe(teacher=slow, budget={"minutes": 0.2 / 60}), tmp_path / "r")

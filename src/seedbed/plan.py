@@ -188,7 +188,7 @@ def preview(recipe: Recipe, path: Path, *, count: int = 5) -> pl.DataFrame:
     if step is None:
         raise ConfigError("there is nothing to preview", "no `synthesise` step", "preview shows the first seed rows")
     with Ledger.at(path.parent / "ledger.sqlite") as ledger:
-        budget = recipe.budget.open(ledger, f"{recipe.name} preview")
+        budget = recipe.budget.open(ledger, f"{recipe.name} preview", prepared.addresses)
         teacher = open_model(recipe.teacher.model, ledger=ledger, budget=budget, settings=recipe.teacher.endpoint)
         ctx = make_context(prepared, teacher)
         ctx.purse.limit = count + (len(prepared.task.labels) if step.reasons else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +37,8 @@ class Prepared:
     identity: str
     world: World | None
     """The known world the gold comes from, if it does: then the truth about every row is known."""
+    addresses: Mapping[str, str]
+    """The teacher's address in the recipe to the one its answers are kept under; the same where it was not opened."""
 
 
 def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
@@ -70,7 +72,7 @@ def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
     address = recipe.teacher.model
     try:
         if with_teacher:
-            # A recorded teacher's address names the content of its file.
+            # That of a recorded file or of a checkpoint in a folder names the content.
             address = open_model(address, settings=recipe.teacher.endpoint).address
     except SeedbedError as error:
         problems.append(error)
@@ -90,6 +92,7 @@ def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
         contexts,
         recipe.identity(task, [_fingerprint(task, recipe, gold, contexts), *brought], address),
         world,
+        {recipe.teacher.model: address},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -73,11 +73,17 @@ class BudgetSettings(Caps):
     """Step name such as `extrapolate-2`, or a verb for all its executions together, to caps of its own. A step that
     reaches its own cap ends early, and the run goes on."""
     models: dict[str, Caps] = Field(default_factory=dict)
-    """Model address to caps of its own."""
+    """Model address, as `teacher.model` has it, to caps of its own."""
 
-    def open(self, ledger: Ledger, scope: str) -> Budget:
-        """The budget with these caps, less what the scope spent before."""
-        return Budget(ledger, scope, self, steps=self.steps, models=self.models)
+    def open(self, ledger: Ledger, scope: str, addresses: Mapping[str, str]) -> Budget:
+        """The budget with these caps, less what the scope spent before.
+
+        Args:
+            ledger: Where that is read from.
+            scope: Usually a run.
+            addresses: A model's address in the recipe to the one its answers are kept under.
+        """
+        return Budget(ledger, scope, self, steps=self.steps, models=self.models, addresses=addresses)
 
 
 def _named(value: Any, key: str) -> Any:

@@ -274,7 +274,7 @@ def run_recipe(
     with folder.locked(), Ledger.at(ledger or path.parent / "ledger.sqlite") as open_ledger:
         _check_identity(folder, prepared)
         manifest = _manifest(folder, prepared)
-        budget = recipe.budget.open(open_ledger, f"{recipe.name}@{manifest['run']}")
+        budget = recipe.budget.open(open_ledger, f"{recipe.name}@{manifest['run']}", prepared.addresses)
         teacher = open_model(recipe.teacher.model, ledger=open_ledger, budget=budget, settings=recipe.teacher.endpoint)
         ctx = make_context(prepared, teacher, budget=budget, log=folder.log, progress=progress)
         execution = Execution(folder, prepared, ctx, budget)

@@ -105,6 +105,23 @@ def test_what_was_spent_before_a_restart_counts_under_each_cap(ledger):
     assert reserved(budget, 2, step="verify-3") == [False, False]  # 2 paid or in doubt, 1 reserved, and 3 is the cap
 
 
+def test_a_model_with_two_addresses_is_capped_under_the_one_it_is_booked_on_and_named_by_the_other(ledger):
+    key, address = "recorded:some/replies.jsonl", "recorded:replies.jsonl@1f"
+    ledger.intend("run", [Intent("0", "{}", address, 1.0, 100)], step="verify-1")
+    budget = Budget(ledger, "run", models={key: Caps(requests=5)}, addresses={key: address})
+    assert reserved(budget, 9, model="other") == [True] * 9
+    assert reserved(budget, 5, step="verify-1", model=address) == [True] * 4 + [False]
+    budget.settle(ONE, usd=1.0, tokens=100, model=address)
+    assert [warning["part"] for warning in budget.warnings()] == [f"models.{key}"]
+    found = budget.exceeded(ONE, model=address)
+    assert found.part == f"models.{key}" and budget.caps(found.part) == {"requests": 5}
+    assert f"raise budget.models.{key}.requests" in found.fix and key in found.seen
+    with budget.asking(model=address):
+        pass
+    timed = Budget(ledger, "run", models={key: Caps(minutes=1e-9)}, addresses={key: address})
+    assert reserved(timed, 1, model=address) == [False]
+
+
 def test_a_reply_whose_price_is_unknown_stays_at_its_worst_after_a_restart(ledger):
     ledger.intend("run", [Intent("k", "{}", "m", 1.0, 100, 1e9)])
     ledger.settle("k", Reply("no usage was sent"))

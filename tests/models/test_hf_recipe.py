@@ -32,6 +32,9 @@ def test_a_recipe_runs_on_a_checkpoint_in_a_folder_and_replays_without_its_answe
     assert (again["spend"]["requests"], again["spend"]["sent"]) == (36, 0)
     replayed = pl.read_parquet(tmp_path / "runs" / "again" / "data" / "evaluate-1.parquet")
     assert replayed["text"].to_list() == rows["text"].to_list()
+    budget = {"models": {teacher["model"]: {"requests": 20}}}
+    capped = run_recipe(small_recipe(teacher=teacher, steps=STEPS, budget=budget), tmp_path / "runs" / "capped")
+    assert (capped["complete"], capped["spend"]["requests"], capped["spend"]["sent"]) == (False, 20, 0)
     # Alone in its batch, every row is answered the same: concurrency is no setting.
     alone = small_recipe(teacher=teacher | {"endpoint": {"concurrency": 1}}, steps=STEPS)
     one = run_recipe(alone, tmp_path / "runs" / "alone", ledger=tmp_path / "other.sqlite")

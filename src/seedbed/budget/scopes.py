@@ -36,6 +36,8 @@ class Budget:
         caps: Of everything together.
         steps: Step name (`extrapolate-2`), or a verb for all its executions together, to caps.
         models: Address to caps.
+        addresses: Key of `models` to the address that requests are booked under, where the two differ: answers from a
+            file or a checkpoint on disk are kept under its content. Warnings and errors name the key.
     """
 
     def __init__(
@@ -46,18 +48,21 @@ class Budget:
         *,
         steps: Mapping[str, Caps] | None = None,
         models: Mapping[str, Caps] | None = None,
+        addresses: Mapping[str, str] | None = None,
     ) -> None:
         self.ledger, self.scope, self._lock = ledger, scope, threading.Lock()
         self._warnings: list[dict[str, Any]] = []
         self._reaches: dict[tuple[str, str], _Reach] = {}
+        self._keys = {address: key for key, address in (addresses or {}).items()}
         self._clocks = {name: Clock(seconds) for name, seconds in clocks.read(ledger, scope).items()}
         self._accounts = {"": Account("", caps or Caps(), ledger.spend(scope), self._clock("", ""))}
         for name, own in (steps or {}).items():
             spent = ledger.spend(scope, step=name)
             self._accounts[f"steps.{name}"] = Account(f"steps.{name}", own, spent, self._clock(name, ""))
         for name, own in (models or {}).items():
-            spent = ledger.spend(scope, model=name)
-            self._accounts[f"models.{name}"] = Account(f"models.{name}", own, spent, self._clock("", name))
+            address = (addresses or {}).get(name, name)
+            spent = ledger.spend(scope, model=address)
+            self._accounts[f"models.{name}"] = Account(f"models.{name}", own, spent, self._clock("", address))
 
     def spend(self) -> Spend:
         """What the scope used and paid so far."""
@@ -87,11 +92,11 @@ class Budget:
         usd, tokens, flops, new = worst.usd, worst.tokens, worst.flops, worst.is_new
         if usd is None:
             if reach.needs_price:
-                raise _unpriced(model)
+                raise _unpriced(self._keys.get(model, model))
             usd = 0.0
         if flops is None:
             if reach.needs_size:
-                raise _unsized(model)
+                raise _unsized(self._keys.get(model, model))
             flops = 0.0
         with self._lock:
             for account in reach.accounts:
@@ -178,7 +183,7 @@ class Budget:
         known = self._reaches.get((step, model))
         if known is None:
             # Widest first: what ends everything is named before what ends one step.
-            parts = ["", f"models.{model}", *(f"steps.{name}" for name in _names(step))]
+            parts = ["", f"models.{self._keys.get(model, model)}", *(f"steps.{name}" for name in _names(step))]
             found = [self._accounts[part] for part in parts if part in self._accounts]
             known = self._reaches[step, model] = _Reach([account for account in found if account.caps])
         return known

@@ -91,7 +91,7 @@ def test_a_full_disk_ends_the_run_with_a_clear_error_and_what_was_kept_is_not_as
     with Ledger.at(path) as ledger:
         list(window(Scripted(), ledger=ledger).generate(ask(str(i)) for i in range(100)))
     wire = Scripted(lambda request: Reply("long " * 200, 1, 1))
-    with pytest.raises(BoundaryError, match="ledger cannot be written"), Ledger.at(path) as ledger:
+    with pytest.raises(BoundaryError, match="ledger cannot be written"), Ledger.at(path) as ledger:  # noqa: PT012
         with ledger.reading() as db:
             pages = db.execute("PRAGMA page_count").fetchone()[0]
             db.execute(f"PRAGMA max_page_count={pages + 4}")

@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from tests.models.batch_server import CANCELLED, EXPIRED, KEY, Line, Quirks, batch_server, said, wrong
 from tests.models.batching import PRICE, Waits, by_prompt, in_doubt, model, questions, unfinished
+from tests.models.formats.asked import AS_PERSON
 from tests.models.scripted import Scripted, ask
 
 from seedbed.budget import Budget, Caps
@@ -251,6 +253,21 @@ def test_a_parameter_that_the_model_refuses_is_put_otherwise_in_the_next_file(le
         found = list(model(server, ledger).generate(questions(5)))
     assert [answer.text for answer in found] == [f"to q{number}" for number in range(5)]
     assert server.sizes == [5, 5] and "max_completion_tokens" in server.bodies[-1]
+
+
+@pytest.mark.parametrize(("refuses", "sizes"), [("strict", [20, 20]), ("schemas", [20, 20, 20])])
+def test_a_schema_that_all_lines_of_a_file_are_refused_for_is_put_one_step_otherwise(ledger, refuses, sizes):
+    def script(_prompt, _times, body):
+        shape = body.get("response_format", {}).get("json_schema", {})
+        if shape.get("strict") or (refuses == "schemas" and shape):
+            return wrong(400, "This response_format type is unavailable now")
+        return said('{"name": "Ann"}')
+
+    asked = [replace(AS_PERSON, draw=number) for number in range(20)]
+    with batch_server(script) as server:
+        found = list(model(server, ledger).generate(asked))
+    assert all(isinstance(answer, Reply) for answer in found) and server.sizes == sizes
+    assert ("response_format" in server.bodies[-1]) == (refuses == "strict")
 
 
 def test_an_answer_that_misses_its_constraint_is_asked_for_once_more_in_the_next_file(ledger):

@@ -134,8 +134,9 @@ class Intake:
             return Retryable(result.content.decode())
         if result.status in (400, 422):
             request = Request.from_canonical(held.request)
-            self._format.learn(request, result.status, result.content)
-            if self._format.body(request) != self._spoken.get(batch.id, self._first).body(request):
+            sent = self._spoken.get(batch.id, self._first).body(request)
+            self._format.learn(request, result.status, result.content, sent)
+            if self._format.body(request) != sent:
                 return Retryable("the endpoint refused a parameter, which is put otherwise now")
         return self._format.read(result.status, {}, result.content)[0]
 

@@ -93,7 +93,7 @@ class Http:
             status, headers, content = await self._post(_encoded(sent))
             if status not in (400, 422):
                 break
-            self.format.learn(request, status, content)
+            self.format.learn(request, status, content, sent)
             body = self.format.body(request, draws)
             if body == sent:
                 break

@@ -24,4 +24,4 @@ def read(spoken: Format, status: int, content: Any, **headers: str) -> Reply | F
 
 def refuse(spoken: Format, request: Request, message: str, **error: Any) -> None:
     """Let a server refuse a request with these words."""
-    spoken.learn(request, 400, json.dumps({"error": {"message": message, **error}}).encode())
+    spoken.learn(request, 400, json.dumps({"error": {"message": message, **error}}).encode(), spoken.body(request))

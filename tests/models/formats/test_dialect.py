@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from tests.models.formats.asked import AS_PERSON, ASK, refuse
+from tests.models.formats.asked import AS_PERSON, ASK, PERSON, refuse
 
 from seedbed.errors import EndpointRefused
 from seedbed.models.formats.chat_completions import ChatCompletions
-from seedbed.request import Request
+from seedbed.models.formats.messages import Messages
+from seedbed.models.formats.responses import Responses
+from seedbed.request import JsonSchema, Request
 
 NEW = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
 
@@ -61,8 +65,37 @@ def test_a_refused_schema_is_sent_without_strict_mode_and_then_not_at_all() -> N
     assert sent == [True, False, None]
 
 
+def test_many_refusals_of_one_way_to_put_a_schema_are_one_step() -> None:
+    spoken, words = ChatCompletions("m"), b'{"error": {"message": "This response_format type is unavailable now"}}'
+    for strict in (True, False):
+        sent = spoken.body(AS_PERSON)
+        assert sent["response_format"]["json_schema"]["strict"] is strict
+        for _ in range(16):
+            spoken.learn(AS_PERSON, 400, words, sent)
+    assert "response_format" not in spoken.body(AS_PERSON)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "schema"),
+    [
+        (ChatCompletions("m"), {"type": "object", "properties": {"nick": {"type": "string"}}}),
+        (ChatCompletions("m", "llama.cpp"), {"type": "object", "properties": {"nick": {"type": "string"}}}),
+        (ChatCompletions("m", "vllm"), PERSON),
+        (Responses("m"), {"type": "object", "properties": {"nick": {"type": "string"}}}),
+        (Messages("m"), PERSON),
+    ],
+)
+def test_a_step_that_would_put_a_schema_the_same_way_again_is_left_out(
+    spoken: ChatCompletions | Responses | Messages, schema: dict[str, Any]
+) -> None:
+    request = Request(ASK.messages, temperature=1, constraint=JsonSchema.of(schema))
+    assert spoken.body(request) != spoken.body(ASK)
+    refuse(spoken, request, "response_format, structured_outputs, text.format, output_config: not supported")
+    assert spoken.body(request) == spoken.body(ASK)
+
+
 def test_only_a_refusal_of_the_request_teaches_anything() -> None:
     spoken = ChatCompletions("m")
-    spoken.learn(ASK, 500, NEW.encode())
-    spoken.learn(ASK, 400, b"\xff<html>")
+    spoken.learn(ASK, 500, NEW.encode(), spoken.body(ASK))
+    spoken.learn(ASK, 400, b"\xff<html>", spoken.body(ASK))
     assert spoken.body(ASK) == ChatCompletions("m").body(ASK)

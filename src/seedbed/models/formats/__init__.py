@@ -49,8 +49,14 @@ class Format(Protocol):
         """
         ...
 
-    def learn(self, request: Request, status: int, content: bytes) -> None:
+    def learn(self, request: Request, status: int, content: bytes, sent: Mapping[str, Any]) -> None:
         """Take in a refusal of a parameter, so that `body` puts the next request otherwise.
+
+        Args:
+            request: What was refused.
+            status: HTTP status.
+            content: The whole body of the answer.
+            sent: The body that was refused. Others may have learnt since; only of what was sent is the answer known.
 
         Raises:
             EndpointRefused: The model does not take what the request must have.

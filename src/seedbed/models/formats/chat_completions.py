@@ -31,8 +31,8 @@ class ChatCompletions:
     most_draws = 128
 
     def __init__(self, model: str, constraints: Style = "openai", *, max_tokens: str = "max_tokens") -> None:
-        self.model, self.constraints = model, constraints
-        self._dialect = Dialect(max_tokens)
+        self.model = model
+        self._dialect = Dialect(lambda it, strict: chat_parameters(it, constraints, strict=strict), max_tokens)
 
     def headers(self, key: Secret | None) -> dict[str, str]:
         """See `Format`."""
@@ -54,15 +54,15 @@ class ChatCompletions:
             body["seed"] = request.seed
         if request.logprobs is not None and dialect.takes("logprobs"):
             body["logprobs"], body["top_logprobs"] = True, request.logprobs
-        if request.constraint is not None and (strictness := dialect.strictness(request.constraint)):
-            body |= chat_parameters(request.constraint, self.constraints, strict=strictness == 2)
+        if request.constraint is not None:
+            body |= dialect.shape(request.constraint)
         return body
 
-    def learn(self, request: Request, status: int, content: bytes) -> None:
+    def learn(self, request: Request, status: int, content: bytes, sent: Mapping[str, Any]) -> None:
         """See `Format`."""
         found = reading.parsed(content)
         error = error_of(found)
-        self._dialect.learn(request, status, error, error_text(error, found, content))
+        self._dialect.learn(request, status, error, error_text(error, found, content), sent=sent)
 
     def read(
         self, status: int, headers: Mapping[str, str], content: bytes, *, seconds: float = 0.0, draws: int = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from seedbed.errors import EndpointRefused
@@ -23,6 +24,9 @@ _SHAPE = re.compile(r"response_format|json_schema|structured_outputs|output_conf
 _MOST_SHAPES = 256
 """Schemas a server may refuse one by one before it is sent none at all."""
 
+Shapes = Callable[[Constraint, bool], dict[str, Any]]
+"""The parameters that ask for such an answer, in strict mode or without it."""
+
 
 class Dialect:
     """Which parameters an endpoint takes. Starts from what its format documents and only ever drops.
@@ -33,11 +37,13 @@ class Dialect:
     and drawn at 1 would be another experiment under the same name.
 
     Args:
+        shapes: How the format puts a constraint.
         max_tokens: What the parameter is called at first.
     """
 
-    def __init__(self, max_tokens: str = "max_tokens") -> None:
+    def __init__(self, shapes: Shapes, max_tokens: str = "max_tokens") -> None:
         self.max_tokens = max_tokens
+        self._shapes = shapes
         self._dropped: set[str] = set()
         self._refused: dict[Constraint, int] = {}
 
@@ -45,9 +51,12 @@ class Dialect:
         """Whether a parameter is still sent."""
         return name not in self._dropped
 
-    def strictness(self, constraint: Constraint) -> int:
-        """How a constraint is sent: 2 as strictly as it can be, 1 without strict mode, 0 not at all."""
-        return 0 if len(self._refused) > _MOST_SHAPES else 2 - self._refused.get(constraint, 0)
+    def shape(self, constraint: Constraint) -> dict[str, Any]:
+        """The parameters by which a constraint is sent: as strictly as it can be, without strict mode, or none."""
+        refused = self._refused.get(constraint, 0)
+        if refused > 1 or len(self._refused) > _MOST_SHAPES:
+            return {}
+        return self._shapes(constraint, refused == 0)
 
     def sampling(self, request: Request) -> dict[str, float]:
         """`temperature` and `top_p` as they are sent."""
@@ -62,8 +71,17 @@ class Dialect:
             if name in ("temperature", "top_p"):
                 self._insist(name, request, f"it refused `{name}` before")
 
-    def learn(self, request: Request, status: int, error: dict[str, Any], text: str) -> bool:
+    def learn(
+        self, request: Request, status: int, error: dict[str, Any], text: str, *, sent: Mapping[str, Any]
+    ) -> bool:
         """Take in a refusal; True where it named a parameter, so that the next request is put otherwise.
+
+        Args:
+            request: What was refused.
+            status: HTTP status.
+            error: The `error` object of the answer.
+            text: The server's words.
+            sent: The body that was refused.
 
         Raises:
             EndpointRefused: The request needs a temperature or top_p that the model does not take.
@@ -79,7 +97,7 @@ class Dialect:
         if not complains:
             return False
         if request.constraint is not None and _SHAPE.search(f"{named} {text[:200]}"):
-            self._refused[request.constraint] = self._refused.get(request.constraint, 0) + 1
+            self._put_otherwise(request.constraint, sent)
             return True
         if named == "max_tokens" and self.max_tokens == "max_tokens" and "max_completion_tokens" in text:
             self.max_tokens = "max_completion_tokens"
@@ -88,6 +106,15 @@ class Dialect:
         else:
             return False
         return True
+
+    def _put_otherwise(self, constraint: Constraint, sent: Mapping[str, Any]) -> None:
+        """Go down until a constraint is sent in another way than the one that was refused, or not at all.
+
+        What was sent decides, not how often it was refused: of many requests in flight all meet the same refusal. And
+        one step may change nothing, where a schema cannot be strict or the server's style knows no strict mode.
+        """
+        while (shape := self.shape(constraint)) and all(sent.get(name) == value for name, value in shape.items()):
+            self._refused[constraint] = self._refused.get(constraint, 0) + 1
 
     def _insist(self, name: str, request: Request, seen: str) -> None:
         wanted = request.temperature if name == "temperature" else request.top_p

@@ -39,7 +39,8 @@ class Messages:
 
     def __init__(self, model: str, constraints: Style = "openai") -> None:
         self.model, self.constraints = model, constraints
-        self._dialect = Dialect()
+        # There is no less strict way here: a schema is taken or not sent.
+        self._dialect = Dialect(lambda it, _strict: messages_parameters(it))
 
     def headers(self, key: Secret | None) -> dict[str, str]:
         """See `Format`."""
@@ -53,17 +54,15 @@ class Messages:
         if len(turns) < len(request.messages):
             body["system"] = "\n\n".join(text for role, text in request.messages if role == "system")
         body |= {name: value for name, value in self._dialect.sampling(request).items() if value != 1}
-        constraint = request.constraint if self.constraints != "none" else None
-        # There is no less strict way here: a schema is taken or not sent.
-        if constraint is not None and self._dialect.strictness(constraint) == 2:
-            body |= messages_parameters(constraint)
+        if request.constraint is not None and self.constraints != "none":
+            body |= self._dialect.shape(request.constraint)
         return body
 
-    def learn(self, request: Request, status: int, content: bytes) -> None:
+    def learn(self, request: Request, status: int, content: bytes, sent: Mapping[str, Any]) -> None:
         """See `Format`."""
         found = reading.parsed(content)
         error = error_of(found)
-        self._dialect.learn(request, status, error, error_text(error, found, content))
+        self._dialect.learn(request, status, error, error_text(error, found, content), sent=sent)
 
     def read(  # a request here gets one answer
         self,

@@ -32,7 +32,7 @@ class Responses:
 
     def __init__(self, model: str, constraints: Style = "openai") -> None:
         self.model, self.constraints = model, constraints
-        self._dialect = Dialect("max_output_tokens")
+        self._dialect = Dialect(lambda it, strict: responses_parameters(it, strict=strict), "max_output_tokens")
 
     def headers(self, key: Secret | None) -> dict[str, str]:
         """See `Format`."""
@@ -51,16 +51,15 @@ class Responses:
         }
         if request.logprobs is not None and dialect.takes("logprobs"):
             body |= {"include": ["message.output_text.logprobs"], "top_logprobs": request.logprobs}
-        constraint = request.constraint if self.constraints != "none" else None
-        if constraint is not None and (strictness := dialect.strictness(constraint)):
-            body |= responses_parameters(constraint, strict=strictness == 2)
+        if request.constraint is not None and self.constraints != "none":
+            body |= dialect.shape(request.constraint)
         return body
 
-    def learn(self, request: Request, status: int, content: bytes) -> None:
+    def learn(self, request: Request, status: int, content: bytes, sent: Mapping[str, Any]) -> None:
         """See `Format`."""
         found = reading.parsed(content)
         error = error_of(found)
-        self._dialect.learn(request, status, error, error_text(error, found, content))
+        self._dialect.learn(request, status, error, error_text(error, found, content), sent=sent)
 
     def read(  # a request here gets one answer
         self,

@@ -207,6 +207,17 @@ def test_a_limit_per_minute_worded_like_an_empty_account_is_a_rate_limit() -> No
     assert isinstance(read(429, content), Retryable)
 
 
+@pytest.mark.parametrize("limit", ["requests per day (RPD)", "tokens per day (TPD)", "requests"])
+def test_a_limit_that_names_the_page_for_paying_is_a_rate_limit(limit: str) -> None:
+    words = (
+        f"Rate limit reached for gpt-x in organization org-1 on {limit}: Limit 200, Used 200, Requested 1. Please try"
+        " again in 7m12s. You can increase your rate limit by adding a payment method to your account at"
+        " https://platform.openai.com/account/billing."
+    )
+    answer = read(429, error(words, "rate_limit_exceeded"), retry_after="432")
+    assert isinstance(answer, Retryable) and (answer.is_rate_limit, answer.retry_after_s) == (True, 432.0)
+
+
 @pytest.mark.parametrize("status", [400, 403])
 def test_a_flagged_prompt_is_one_row_s_refusal(status: int) -> None:
     answer = read(status, error("the input was flagged by moderation", "content_filter"))

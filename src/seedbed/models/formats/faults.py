@@ -25,8 +25,9 @@ _STATUS_OF = {
     "overloaded_error": 529, "rate_limit_exceeded": 429, "server_error": 500,
 }  # fmt: skip
 """Of Anthropic's error types and those of OpenAI that come inside a 200: the status the same fault has elsewhere."""
-_TOO_FAST_NOT_TOO_POOR = re.compile(r"retryDelay|per[ -]minute|\bRPM\b|\bTPM\b")
-"""Gemini words a per-minute limit like an empty account, but names a delay."""
+_TOO_FAST_NOT_TOO_POOR = re.compile(r"retryDelay|per[ -](minute|day)|\b[RT]P[MD]\b|[Tt]ry again in")
+"""Gemini words a per-minute limit like an empty account, but names a delay; OpenAI's daily limits name the page where
+one can pay for a higher one."""
 _NO_CREDIT = re.compile(
     r"insufficient[_ ](quota|credit|fund|balance)|credit balance|billing|spend[_ ]limit|specified \w+ usage limits",
     re.I,

@@ -197,6 +197,20 @@ def test_a_fault_reported_inside_a_200_counts_as_that_fault() -> None:
         read(200, {"error": {"message": "no", "code": 401}})
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        good("half an ans", "error")["choices"][0],
+        good("half an ans", "abort")["choices"][0],
+        {**good("half an ans")["choices"][0], "error": {"code": 502, "message": "the upstream went away"}},
+    ],
+)
+def test_an_answer_that_a_fault_ended_is_no_reply_and_may_be_billed(choice: dict[str, Any]) -> None:
+    answer = read(200, {**good(), "choices": [choice]})
+    assert isinstance(answer, Retryable) and answer.may_be_billed and not answer.is_unreadable
+    assert ("the upstream went away" in answer.message) == ("error" in choice)
+
+
 def test_a_prompt_about_billing_quoted_in_a_400_is_not_an_empty_account() -> None:
     answer = read(400, error("invalid request: 'my insufficient funds and billing question'"))
     assert isinstance(answer, Failure) and answer.kind == "terminal"

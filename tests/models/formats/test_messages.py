@@ -116,6 +116,11 @@ def test_a_request_that_will_never_be_answered_is_terminal(kind: str) -> None:
     assert answer == Failure("terminal", "413: prompt is too long")
 
 
+def test_a_turn_that_the_service_paused_is_no_reply_and_may_be_billed() -> None:
+    answer = read(Messages("m"), 200, good({"type": "text", "text": "let me look"}, reason="pause_turn"))
+    assert isinstance(answer, Retryable) and answer.may_be_billed and not answer.is_unreadable
+
+
 def test_a_temperature_that_the_model_gave_up_pauses_the_run_and_says_what_to_set() -> None:
     spoken = Messages("claude-new")
     with pytest.raises(EndpointRefused, match="set temperature: 1") as caught:

@@ -81,6 +81,18 @@ def test_a_response_that_failed_is_read_by_its_code(code: str, wanted: type) -> 
     assert isinstance(answer, wanted)
 
 
+@pytest.mark.parametrize("status", ["failed", "cancelled", "in_progress", "queued"])
+def test_a_response_that_never_ended_is_no_reply_and_may_be_billed(status: str) -> None:
+    answer = read(Responses("m"), 200, good(text("half an ans"), status=status))
+    assert isinstance(answer, Retryable) and answer.may_be_billed and not answer.is_unreadable
+
+
+def test_a_response_that_failed_at_work_may_be_billed() -> None:
+    error = {"code": "server_error", "message": "the model stopped"}
+    answer = read(Responses("m"), 200, good(text("half an ans"), status="failed", error=error))
+    assert answer == Retryable("500: the model stopped", may_be_billed=True)
+
+
 def test_an_answer_without_text_is_asked_again() -> None:
     answer = read(Responses("m"), 200, good())
     assert isinstance(answer, Retryable) and answer.is_unreadable

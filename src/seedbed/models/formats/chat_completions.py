@@ -14,6 +14,9 @@ from seedbed.models.formats.shares import Usage
 from seedbed.models.wire import Retryable
 from seedbed.request import Failure, Reply, Request
 
+_BROKEN = ("error", "abort")
+"""How OpenRouter, and how vLLM and SGLang say that an answer ended in a fault; part of its text may be there."""
+
 
 class ChatCompletions:
     """See `seedbed.models.formats.Format`.
@@ -90,6 +93,13 @@ def unreadable(why: str) -> Retryable:
     return Retryable(f"unreadable answer: {why}", may_be_billed=True, is_unreadable=True)
 
 
+def broken_off(found: Any) -> Retryable:
+    """An answer that a fault ended, whatever part of it is there."""
+    error = error_of(found)
+    words = f": {error_text(error, None, b'')}" if error else ""
+    return Retryable(f"the endpoint broke its answer off{words}", may_be_billed=True)
+
+
 def _usage(usage: dict[str, Any]) -> Usage:
     details = usage.get("prompt_tokens_details")
     cached = reading.count(details.get("cached_tokens")) if isinstance(details, dict) else None
@@ -116,6 +126,8 @@ def _read_choice(found: Any, usage: Usage, model: str, seconds: float) -> Reply 
     choice = reading.mapping(found)
     message = reading.mapping(choice.get("message"))
     reason, refusal = choice.get("finish_reason"), message.get("refusal")
+    if reason in _BROKEN or choice.get("error"):
+        return broken_off(choice)
     if reason == "length":
         return usage.failure("truncated", "the answer stopped at max_tokens", seconds)
     if reason == "content_filter":

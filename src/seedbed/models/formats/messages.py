@@ -7,7 +7,7 @@ from typing import Any
 
 from seedbed.models.address import Secret
 from seedbed.models.formats import reading
-from seedbed.models.formats.chat_completions import unreadable
+from seedbed.models.formats.chat_completions import broken_off, unreadable
 from seedbed.models.formats.constraints import Style, messages_parameters
 from seedbed.models.formats.dialect import Dialect
 from seedbed.models.formats.faults import error_of, error_text, read_fault, status_of
@@ -90,6 +90,8 @@ def _read_success(found: Any, answer: dict[str, Any], seconds: float) -> Reply |
         return usage.failure("refused", reading.clean(why) if isinstance(why, str) else "the model declined", seconds)
     if isinstance(reason, str) and reason in _CUT_OFF:
         return usage.failure("truncated", _CUT_OFF[reason], seconds)
+    if reason == "pause_turn":  # a long turn of tools of the service, which wants to be sent back to be gone on with
+        return broken_off(found)
     parts = answer.get("content")
     # Not `thinking`; and a model may end its turn without a word, which is a whole answer.
     said = [part for part in reading.items(parts) if reading.mapping(part).get("type") == "text"]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from seedbed.models.address import Secret
 from seedbed.models.formats import reading
-from seedbed.models.formats.chat_completions import unreadable
+from seedbed.models.formats.chat_completions import broken_off, unreadable
 from seedbed.models.formats.constraints import Style, responses_parameters
 from seedbed.models.formats.dialect import Dialect
 from seedbed.models.formats.faults import error_of, error_text, read_fault, status_of
 from seedbed.models.formats.shares import Usage
 from seedbed.models.wire import Retryable
 from seedbed.request import Failure, Reply, Request
+
+_BROKEN = ("failed", "cancelled", "in_progress", "queued")
+"""What an answer that was waited for can only be when something went wrong at the service."""
 
 
 class Responses:
@@ -75,11 +79,15 @@ class Responses:
         error = error_of(found)
         status = status_of(status, error)
         answer = reading.mapping(found)
-        if 200 <= status < 300 and answer.get("status") == "failed":
+        has_failed = answer.get("status") == "failed"
+        if 200 <= status < 300 and has_failed and error:
             status = 400  # with an error code of its own, such as invalid_prompt
-        if not 200 <= status < 300:
-            return [read_fault(status, headers, found, content, path=self.path, seconds=seconds)]
-        return [_read_success(found, answer, seconds)]
+        if 200 <= status < 300:
+            return [_read_success(found, answer, seconds)]
+        meant = read_fault(status, headers, found, content, path=self.path, seconds=seconds)
+        if has_failed and isinstance(meant, Retryable) and not meant.is_rate_limit:
+            meant = replace(meant, may_be_billed=True)  # the model was at work already
+        return [meant]
 
 
 def _turn(role: str, text: str) -> dict[str, Any]:
@@ -91,6 +99,8 @@ def _turn(role: str, text: str) -> dict[str, Any]:
 
 def _read_success(found: Any, answer: dict[str, Any], seconds: float) -> Reply | Failure | Retryable:
     usage = _usage(reading.mapping(answer.get("usage")))
+    if answer.get("status") in _BROKEN:
+        return broken_off(answer)
     parts = [
         part
         for item in map(reading.mapping, reading.items(answer.get("output")))

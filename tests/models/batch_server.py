@@ -70,6 +70,7 @@ class Quirks:
     create: list[str] = field(default_factory=list)
     """What the first calls that create a batch meet: a status, or `lost`: it is made and the answer never comes."""
     upload: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
     look: list[str] = field(default_factory=list)
     download: list[str] = field(default_factory=list)
     """Likewise; `cut`: half of the file comes."""
@@ -183,6 +184,8 @@ class BatchServer:
         return web.json_response(self._shown(made))
 
     async def list(self, request: web.Request) -> web.StreamResponse:
+        if (fault := self._next(self.quirks.listed)) is not None:
+            return fault
         newest = list(reversed(self.batches))
         after = request.query.get("after")
         start = next(at for at, each in enumerate(newest, 1) if each.id == after) if after else 0

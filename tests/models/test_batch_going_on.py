@@ -53,6 +53,19 @@ def test_an_endpoint_without_batches_is_named_before_anything_is_on_the_books(le
     assert ledger.spend("run").requests == 0 and not unfinished(ledger)
 
 
+@pytest.mark.parametrize("fault", ["403", "404", "405"])
+def test_a_batch_that_may_have_been_made_stays_on_the_books_where_batches_are_not_listed(ledger, fault):
+    quirks = Quirks(create=["lost"], listed=[fault, fault])
+    with batch_server(quirks=quirks) as server:
+        for _ in range(2):
+            with pytest.raises(BoundaryError, match="not known"):
+                list(model(server, ledger, Budget(ledger, "run")).generate(questions(3)))
+            assert unfinished(ledger) == 1 and in_doubt(ledger) == 3
+        found = list(model(server, ledger, Budget(ledger, "run")).generate(questions(3)))
+    assert [answer.text for answer in found] == ["to q0", "to q1", "to q2"]
+    assert server.sizes == [3] and in_doubt(ledger) == 0
+
+
 def test_a_batch_that_the_service_does_not_know_is_not_paid_for_twice(ledger):
     quirks = Quirks(look=["404"])
     with batch_server(quirks=quirks) as server:

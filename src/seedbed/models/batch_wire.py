@@ -137,7 +137,22 @@ class BatchWire:
         return _status(self._do(self._json("GET", f"/batches/{_plain(remote)}")))
 
     def find(self, ours: str, since: float) -> Status | None:
-        """The batch that carries our id, made after a time (seconds since 1970); None where there is none."""
+        """The batch that carries our id, made after a time (seconds since 1970); None where there is none.
+
+        Raises:
+            BoundaryError: The service does not list its batches, so that nobody knows.
+        """
+        try:
+            return self._find(ours, since)
+        except (EndpointRefused, Missing, TooLarge) as error:
+            seen = f"{error.problem} ({error.seen})" if isinstance(error, EndpointRefused) else str(error)
+            raise BoundaryError(
+                "whether a batch was made is not known: the service does not list its batches",
+                f"{seen}; among its metadata the batch would have seedbed: {ours}",
+                "run the same command again with a key that may list batches; it looks for this one first",
+            ) from error
+
+    def _find(self, ours: str, since: float) -> Status | None:
         after = ""
         for _ in range(_MOST_PAGES):
             query = {"limit": str(_PAGE)} | ({"after": after} if after else {})

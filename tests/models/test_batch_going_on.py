@@ -21,7 +21,7 @@ def ledger(tmp_path):
 # -- the network -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("faults", [["lost"], ["500", "409", "429"], ["lost", "500"], ["503", "lost"]])
+@pytest.mark.parametrize("faults", [["lost"], ["500", "409", "429"], ["lost", "500"], ["503", "lost"], ["404"]])
 def test_a_batch_is_made_once_whatever_happens_to_the_answer(ledger, faults):
     with batch_server(quirks=Quirks(create=faults)) as server:
         found = list(model(server, ledger).generate(questions(6)))
@@ -49,6 +49,13 @@ def test_a_service_that_does_not_answer_pauses_the_run_and_the_batch_is_not_lost
 @pytest.mark.parametrize(("fault", "match"), [("404", "no batch endpoint"), ("401", "key"), ("400", "refuses what")])
 def test_an_endpoint_without_batches_is_named_before_anything_is_on_the_books(ledger, fault, match):
     with batch_server(quirks=Quirks(upload=[fault])) as server, pytest.raises(EndpointRefused, match=match):
+        list(model(server, ledger, Budget(ledger, "run")).generate(questions(3)))
+    assert ledger.spend("run").requests == 0 and not unfinished(ledger)
+
+
+def test_files_without_batches_are_named_before_anything_is_on_the_books(ledger):
+    quirks = Quirks(create=["404"] * 99, listed=["404"] * 99)
+    with batch_server(quirks=quirks) as server, pytest.raises(EndpointRefused, match="no batch endpoint"):
         list(model(server, ledger, Budget(ledger, "run")).generate(questions(3)))
     assert ledger.spend("run").requests == 0 and not unfinished(ledger)
 

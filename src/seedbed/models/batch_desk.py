@@ -15,7 +15,7 @@ from seedbed.ledger.batches import Batch
 from seedbed.models.batch_books import Books
 from seedbed.models.batch_files import line_of, write_lines
 from seedbed.models.batch_intake import Intake
-from seedbed.models.batch_wire import BatchWire, Missing, Passing, Status, TooLarge
+from seedbed.models.batch_wire import BatchWire, Missing, Passing, Status, TooLarge, Unseen
 from seedbed.models.formats import Format
 from seedbed.request import Request
 
@@ -23,6 +23,8 @@ _GROWTH = 1.5
 """Of the time between two looks: from 5 to 60 seconds in seven looks."""
 _FORGETS_S = 30 * 86400.0
 """After so long a service has deleted a batch's files."""
+_UNSEEN_S = 120.0
+"""After so long an uploaded file is everywhere at the service; what is missing then are its batches."""
 
 T = TypeVar("T")
 
@@ -177,18 +179,19 @@ class Desk:
         )
 
     def _creator(self, batch: Batch, file: str, endpoint: str) -> Callable[[], Status]:
-        find, tried = self._finder(batch), False
+        find, in_doubt = self._finder(batch), False
 
         def create() -> Status:
-            nonlocal tried
+            nonlocal in_doubt
             # An answer that was lost on its way may have been a yes.
-            if tried and (found := find()) is not None:
+            if in_doubt and (found := find()) is not None:
                 return found
-            tried = True
+            in_doubt = True
             try:
                 return self._wire.create(file, endpoint, batch.id)
             except Missing as error:  # the uploaded file is not everywhere yet
-                raise Passing(str(error)) from None
+                in_doubt = False
+                raise Unseen(str(error)) from None
 
         return create
 
@@ -254,12 +257,16 @@ class Desk:
 
         Raises:
             BoundaryError: It met passing faults for `stall_s` seconds.
+            EndpointRefused: It did not see what was uploaded for that long, or for two minutes.
         """
         waited, pause = 0.0, self._limits.poll_s
         while True:
             try:
                 return ask()
             except Passing as fault:
+                if isinstance(fault, Unseen) and waited >= min(self._limits.stall_s, _UNSEEN_S):
+                    problem = "there is no batch endpoint at this address, or it does not find the uploaded file"
+                    raise EndpointRefused(problem, fault.message, "set teacher.endpoint.batch: false") from fault
                 if waited >= self._limits.stall_s:
                     fix = "run the same command again later; batches that are out are not lost"
                     raise BoundaryError("the batch endpoint does not answer", fault.message, fix) from fault

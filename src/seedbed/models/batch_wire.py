@@ -42,6 +42,10 @@ class Passing(Exception):
         self.message, self.wait_s = message, wait_s
 
 
+class Unseen(Passing):
+    """The service does not see what was uploaded just before. It said no, so nothing was done."""
+
+
 class Missing(Exception):
     """The service does not have the batch or the file."""
 
@@ -123,7 +127,11 @@ class BatchWire:
         return file
 
     def create(self, input_file: str, endpoint: str, ours: str) -> Status:
-        """Start a batch that carries our id."""
+        """Start a batch that carries our id.
+
+        Raises:
+            Missing: The service does not know the file, or has no batches: their words for the two are the same.
+        """
         content = {
             "input_file_id": input_file,
             "endpoint": endpoint,
@@ -264,7 +272,7 @@ def _complain(status: int, headers: Mapping[str, str], found: Any, content: byte
         raise TooLarge(seen, is_for_good=True)
     if any(phrase in words for phrase in QUEUE_FULL):
         raise TooLarge(seen)
-    if status in (404, 405) and path in ("/files", "/batches"):
+    if (status == 404 and path == "/files") or (status == 405 and path in ("/files", "/batches")):
         raise EndpointRefused("there is no batch endpoint at this address", seen, "set teacher.endpoint.batch: false")
     if status in (404, 410):
         raise Missing(seen)

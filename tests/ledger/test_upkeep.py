@@ -1,8 +1,10 @@
 """A ledger's file: checked, shrunk, written as Parquet."""
 
+import errno
 import random
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -10,7 +12,7 @@ from tests.ledger.filling import answered, ask, fill
 
 from seedbed.errors import BoundaryError, ConfigError, DataError
 from seedbed.ledger import Intent, Ledger
-from seedbed.ledger.upkeep import check, export, vacuum
+from seedbed.ledger.upkeep import check, export, put_in_place, vacuum
 from seedbed.request import Choice, Failure, Reply, Request, TokenLogprob
 
 
@@ -71,6 +73,31 @@ def test_an_export_overwrites_nothing_and_leaves_nothing_half_done(path, tmp_pat
         export(path, tmp_path / "nowhere" / "all.parquet")
     assert target.read_text() == "mine"
     assert {file.name for file in tmp_path.iterdir()} == {"ledger.sqlite", "all.parquet"}
+
+
+def test_a_name_that_somebody_took_meanwhile_is_said_and_kept(path, tmp_path):
+    Ledger(path).close()
+    (tmp_path / "all.parquet").symlink_to("nowhere")
+    with pytest.raises(ConfigError, match="exists already"):
+        export(path, tmp_path / "all.parquet")
+    for link in (Path.hardlink_to, no_links):
+        (tmp_path / "finished").write_text("new")
+        with pytest.raises(ConfigError, match="exists already"):
+            put_in_place(tmp_path / "finished", tmp_path / "all.parquet", link=link)
+    assert (tmp_path / "all.parquet").is_symlink()
+
+
+def test_a_file_system_without_hard_links_takes_an_export_too(tmp_path):
+    (tmp_path / "finished").write_text("new")
+    put_in_place(tmp_path / "finished", tmp_path / "all.parquet", link=no_links)
+    assert (tmp_path / "all.parquet").read_text() == "new"
+    with pytest.raises(BoundaryError, match="its name"):
+        put_in_place(tmp_path / "finished", tmp_path / "gone" / "all.parquet", link=no_links)
+
+
+def no_links(_target, _finished):
+    """As an exFAT drive answers."""
+    raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
 def test_vacuuming_gives_back_room_and_keeps_every_answer(path, tmp_path):

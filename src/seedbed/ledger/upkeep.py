@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,13 +67,12 @@ def export(path: Path, target: Path) -> int:
         Rows written, one for each request.
 
     Raises:
-        ConfigError: The target exists, or its folder does not.
+        ConfigError: The target exists, at the start or meanwhile, or its folder does not.
         DataError, BoundaryError: See `seedbed.ledger.spending.reading`.
     """
     from polars.io.plugins import register_io_source
 
-    if target.exists():
-        raise ConfigError("the file exists already", str(target), "choose another name; nothing is overwritten")
+    _refuse_if_there(target)
     if not target.absolute().parent.is_dir():
         raise ConfigError("there is no such folder", str(target.absolute().parent), "make it, or choose another")
     unfinished = target.with_name(f".{target.name}.unfinished")
@@ -82,11 +82,37 @@ def export(path: Path, target: Path) -> int:
         try:
             with boundary("writing the Parquet file", "check the disk's room and rights"):
                 source.sink_parquet(unfinished, row_group_size=_CHUNK)
-            # A link, other than a rename, refuses to replace what somebody put there meanwhile.
-            target.hardlink_to(unfinished)
+            put_in_place(unfinished, target)
         finally:
             unfinished.unlink(missing_ok=True)
     return count
+
+
+def put_in_place(finished: Path, target: Path, *, link: Callable[[Path, Path], None] = Path.hardlink_to) -> None:
+    """Give a finished file its name, and replace nothing.
+
+    Args:
+        finished: The file, in the folder of the target. It may be there under both names afterwards.
+        target: Its name.
+        link: Makes the first path a second name of the second.
+
+    Raises:
+        ConfigError: Somebody put a file there meanwhile.
+        BoundaryError: The file system does not let the file have the name.
+    """
+    try:
+        # A link, other than a rename, refuses to replace what somebody put there meanwhile.
+        link(target, finished)
+    except (OSError, NotImplementedError):
+        _refuse_if_there(target)
+        # exFAT and some network drives have no links.
+        with boundary("giving the finished file its name", "choose another folder"):
+            finished.rename(target)
+
+
+def _refuse_if_there(target: Path) -> None:
+    if os.path.lexists(target):  # a link to nowhere is there too
+        raise ConfigError("the file exists already", str(target), "choose another name; nothing is overwritten")
 
 
 def _size(path: Path) -> int:

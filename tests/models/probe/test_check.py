@@ -9,7 +9,8 @@ import pytest
 from tests.models.probe.endpoint import KEY, Habits, serving
 
 from seedbed.models import Endpoint
-from seedbed.models.probe import MOST_REQUESTS, Check, at_most
+from seedbed.models.booking import Tariff
+from seedbed.models.probe import MOST_REQUESTS, Check, at_most, questions
 
 
 def look(address, **settings):
@@ -184,6 +185,13 @@ def test_the_price_said_beforehand_is_never_passed():
         spent = look(endpoint.address, **settings)[0].spent
     assert most.tokens <= 2_000 and most.requests <= 20
     assert 0 < spent["usd"] <= most.usd and spent["tokens_in"] + spent["tokens_out"] <= most.tokens
+
+
+def test_what_a_look_can_cost_is_reckoned_as_a_run_reckons():
+    asked = [request for each in questions.REQUESTS.values() for request in each]
+    (two,) = questions.REQUESTS["n"]
+    whole = sum(Tariff().worst_case(request).tokens for request in asked) + two.max_tokens * (two.draws - 1)
+    assert at_most("http://127.0.0.1:9/v1#m", Endpoint()).tokens == whole
 
 
 def test_limits_that_the_headers_tell_are_shown():

@@ -8,6 +8,7 @@ from typing import Any
 
 from seedbed.errors import BoundaryError, SeedbedError
 from seedbed.models.address import is_on_http
+from seedbed.models.booking import Tariff
 from seedbed.models.formats import format_of
 from seedbed.models.prices import price_of
 from seedbed.models.probe import questions, reach
@@ -18,8 +19,6 @@ from seedbed.rows import read_table
 
 MOST_REQUESTS = 20
 """Requests that are sent at most, tries among them."""
-_PER_MESSAGE = 16
-"""Tokens that a chat template may add around a message, generously."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +48,18 @@ _OF_A_SERVER = ("n", "json_schema")
 
 
 def at_most(address: str, settings: Endpoint) -> Most:
-    """What looking at an address can cost at most: no tokeniser makes more tokens of a text than it has bytes.
+    """What looking at an address can cost at most, reckoned as a run reckons.
 
     Raises:
         ConfigError: The address or its settings cannot work.
     """
     asked = [request for name in _asks(address) for request in questions.REQUESTS[name]]
-    messages = [text for request in asked for _, text in request.messages]
-    tokens_in = sum(len(text.encode()) + _PER_MESSAGE for text in messages)
-    tokens_out = sum(request.max_tokens * getattr(request, "draws", 1) for request in asked)
-    price = price_of(address, settings)
-    usd = None if price is None else price.usd(tokens_in, tokens_out)
-    return Most(MOST_REQUESTS if is_on_http(address) else len(asked), tokens_in + tokens_out, usd)
+    tariff = Tariff(price_of(address, settings))
+    # Draws that share a prompt are as long as one answer of so many tokens.
+    whole = [replace(each, max_tokens=each.max_tokens * getattr(each, "draws", 1)) for each in asked]
+    worst = [tariff.worst_case(each) for each in whole]
+    usd = None if tariff.price is None else sum(each.usd or 0.0 for each in worst)
+    return Most(MOST_REQUESTS if is_on_http(address) else len(asked), sum(each.tokens for each in worst), usd)
 
 
 def _asks(address: str) -> list[str]:

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from seedbed.run import run_recipe
+from tests.models.batch_server import batch_server
 from tests.tiny_checkpoint import serving, write_checkpoint
 from tests.worlds import small_recipe
 
@@ -36,3 +37,13 @@ def test_a_recipe_runs_against_transformers_serve_and_every_row_is_accounted_for
     again = run_recipe(recipe, tmp_path / "runs" / "again")
     assert [stage["test"] for stage in again["stages"]] == [stage["test"] for stage in result["stages"]]
     assert (again["spend"]["requests"], again["spend"]["sent"]) == (36, 0)
+
+
+@pytest.mark.slow
+def test_a_recipe_runs_through_batch_files(tmp_path):
+    with batch_server() as server:
+        teacher = {"model": server.address, "endpoint": {"batch": True}}
+        steps = [{"verb": "synthesise", "requests": 24, "reasons": 0}, {"verb": "train"}]
+        result = run_recipe(small_recipe(teacher=teacher, steps=steps), tmp_path / "runs" / "batch")
+    assert result["spend"]["sent"] == 24 and result["account"]["accepted"] > 12
+    assert len(server.batches) == 1

@@ -235,3 +235,19 @@ def test_a_cap_on_a_recorded_teacher_moves_with_its_path(tmp_path):
     address = "recorded:replies.jsonl"
     found = load(tmp_path, teacher=address, budget={"models": {address: {"requests": 5}}})
     assert list(found.budget.models) == [found.teacher.model] != [address]
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("teachr.model=x", "no setting `teachr`; did you mean `teacher`"),
+        ("teacher.endpoint.concurency=4", "no setting `concurency`; did you mean `concurrency`"),
+        ("gold.ster=4", "no setting `ster`; did you mean `steer`"),
+        ("budget.usd=-1", "budget.usd: Input should be greater than 0 (found -1)"),
+        ("teacher=gpt-4", "no model can be at such an address"),
+    ],
+)
+def test_a_wrong_override_is_named_as_it_was_typed(tmp_path, override, said):
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, [override])
+    assert said in str(caught.value)

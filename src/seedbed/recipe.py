@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from seedbed.budget import Budget, Caps
@@ -53,6 +63,9 @@ class GoldSettings(Settings):
     """Share of `steer` and `select` rows whose label is replaced by a wrong one: a stress test, never for real work."""
 
 
+_ADDRESS = re.compile(r"(sim|recorded|openai|anthropic|hf|vllm):.+|https?://[^#]+#.+", re.S)
+
+
 class TeacherSettings(Settings):
     """Which model writes, how it samples, and how it is reached."""
 
@@ -64,6 +77,15 @@ class TeacherSettings(Settings):
     max_tokens: int = Field(512, ge=1)
     endpoint: Endpoint = Endpoint()
     """Where and how fast; never part of the identity of a reply."""
+
+    @field_validator("model")
+    @classmethod
+    def _is_address(cls, model: str) -> str:
+        if not _ADDRESS.fullmatch(model):
+            raise ValueError(
+                "no model can be at such an address: use sim:WORLD, openai:NAME, http://HOST:PORT/v1#NAME, hf:NAME, ..."
+            )
+        return model
 
 
 class BudgetSettings(Caps):
@@ -267,7 +289,12 @@ def _inside(place: dict[str, Any], key: str) -> Any:
 
 
 def _problem(path: Path, tree: yaml.Node | None, found: Any, detail: dict[str, Any]) -> str:
-    line, keys, known = _find(tree, found, detail.get("ctx", {}).get("place", detail["loc"]))
+    loc = detail.get("ctx", {}).get("place", detail["loc"])
+    line, keys, known = _find(tree, found, loc)
+    is_setting = detail["type"] == "extra_forbidden" or (loc and loc[-1] in _setting_names())
+    if is_setting and loc[-1] not in keys and detail["type"] != "missing":
+        # From an override: the file has no such place.
+        keys, known = [str(part) for part in loc], detail.get("input")
     message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         message = f"there is no setting `{keys[-1]}`"

@@ -11,6 +11,8 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
+from seedbed.errors import ConfigError
+
 Message = tuple[Literal["system", "user", "assistant"], str]
 """Role and content."""
 
@@ -24,6 +26,7 @@ terminal: the endpoint will never answer this request (400, 404, 413, 422), or i
 exhausted: every try met a passing fault (429, 5xx, timeout, lost connection); a later run may ask again.
 """
 
+_ROLES = ("system", "user", "assistant")
 _quoted = json.encoder.encode_basestring
 _canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -40,6 +43,8 @@ class JsonSchema:
     @classmethod
     def of(cls, schema: Mapping[str, Any] | type[BaseModel], name: str = "answer") -> JsonSchema:
         """From a schema as plain data or from a pydantic model; key order, which a model may follow, is kept."""
+        if isinstance(schema, str):
+            raise ConfigError("a schema comes as a mapping or a pydantic model", schema[:200], "json.loads it first")
         plain = schema if isinstance(schema, Mapping) else schema.model_json_schema()
         return cls(_canonical(plain), name)
 
@@ -49,6 +54,11 @@ class Choice:
     """The answer must be one of these texts."""
 
     options: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a single text, which would be read as its letters."""
+        if isinstance(self.options, str):
+            raise ConfigError("a choice needs its options", repr(self.options)[:200], 'e.g. Choice(("yes", "no"))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,29 @@ class Request:
     slots: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
     """What the prompt was made from (verb, label, context, ...). Not part of the identity: the messages already
     say it. Only the recorded model reads it, to find the reply somebody's LLM once gave to the same question."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no model can be asked.
+
+        Raises:
+            ConfigError: Messages that are not pairs of a role and a text, or a setting out of its range.
+        """
+        messages: tuple[Any, ...] = self.messages or ((),)
+        for message in messages:
+            is_pair = isinstance(message, tuple | list) and len(message) == 2
+            if not is_pair or message[0] not in _ROLES or not isinstance(message[1], str):
+                fix = 'e.g. Request((("user", "Write a film review."),)); roles are system, user and assistant'
+                raise ConfigError("a message is a role and a text", f"{message!r}"[:200], fix)
+        if self.max_tokens < 1 or self.temperature < 0 or not 0 < self.top_p <= 1:
+            seen = f"max_tokens {self.max_tokens}, temperature {self.temperature}, top_p {self.top_p}"
+            raise ConfigError(
+                "such a request cannot be answered", seen, "max_tokens from 1, temperature from 0, top_p in (0, 1]"
+            )
+        if self.constraint is not None and not isinstance(self.constraint, JsonSchema | Choice | Regex):
+            seen = f"{self.constraint!r}"[:200]
+            raise ConfigError(
+                "such a constraint is not known", seen, "use JsonSchema.of(...), Choice((...)) or Regex(...)"
+            )
 
     def canonical(self) -> str:
         """The question as JSON with one spelling: what is hashed, and what the ledger keeps."""

@@ -184,5 +184,5 @@ def test_another_version_and_another_database_are_told_apart(path):
 
 def test_a_file_that_is_no_database_is_an_error_with_a_way_out(path):
     path.write_text("what is this" * 1000)
-    with pytest.raises(DataError, match="recover"):
+    with pytest.raises(DataError, match="no ledger"):
         read_spending(path)

@@ -126,7 +126,7 @@ def test_batch_in_the_settings_opens_such_a_model(ledger):
     settings = Endpoint(batch=True)
     assert isinstance(open_model("http://127.0.0.1:9/v1#m", ledger=ledger, settings=settings), BatchModel)
     with pytest.raises(ConfigError, match="needs a ledger"):
-        open_model("http://127.0.0.1:9/v1#m", settings=settings)
+        list(open_model("http://127.0.0.1:9/v1#m", settings=settings).generate([]))
     with pytest.raises(ConfigError, match="OpenAI's batch files"):
         open_model("sim:reviews", ledger=ledger, settings=settings)
 

@@ -30,7 +30,7 @@ def command(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     gold = found["gold"]
     budget = _caps(found["budget"])
     out.print(f"gold: steer {gold['steer']}, select {gold['select']}, test {gold['test']} (sealed); budget: {budget}")
-    _print_caps(found["budget"], found["first_cap"])
+    _print_caps(found["budget"], found["first_cap"], has_price=found["usd_per_million_tokens"] is not None)
 
 
 def _line(line: dict[str, Any]) -> list[str]:
@@ -38,7 +38,7 @@ def _line(line: dict[str, Any]) -> list[str]:
     return [line["step"], *(_range(line[key]) for key in ("requests", "tokens_in", "tokens_out")), money]
 
 
-def _print_caps(budget: dict[str, Any], first: dict[str, Any] | None) -> None:
+def _print_caps(budget: dict[str, Any], first: dict[str, Any] | None, *, has_price: bool) -> None:
     for kind in ("steps", "models"):
         for name, caps in budget.get(kind, {}).items():
             out.print(f"  budget of {name}: {_caps(caps)}", soft_wrap=True)
@@ -47,8 +47,16 @@ def _print_caps(budget: dict[str, Any], first: dict[str, Any] | None) -> None:
         if_ = "as expected" if first["if"] == "expected" else "at the high end"
         cap = f"{first['at']:.10g} {first['cap']}"
         out.print(f"if it goes {if_}, the cap of {cap}{of} is reached first, in {first['step']}", soft_wrap=True)
+    elif budget and not has_price and _caps_usd(budget):
+        out.print("a cap in usd needs a price: `seedbed run` sends nothing until it is known")
     elif budget:
         out.print("no cap is reached, even at the high end (minutes are not forecast)")
+
+
+def _caps_usd(budget: dict[str, Any]) -> bool:
+    return any(
+        "usd" in part for part in (budget, *budget.get("steps", {}).values(), *budget.get("models", {}).values())
+    )
 
 
 def _caps(caps: dict[str, Any]) -> str:

@@ -157,7 +157,9 @@ def in_words(path: Path, error: sqlite3.Error) -> BoundaryError | DataError:
     if code in _BUSY:
         fix = "wait until its run is over, or stop it, and give the same command again"
         return BoundaryError("another process is using the ledger", str(path), fix)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code == sqlite3.SQLITE_NOTADB:
+        return DataError("the file is no ledger", f"{path}: {error}", "give the ledger.sqlite that a run wrote")
+    if code == sqlite3.SQLITE_CORRUPT:
         fix = "keep the file and save what can be read: `sqlite3 FILE .recover | sqlite3 saved.sqlite`"
         return DataError("the ledger is damaged", f"{path}: {error}", fix)
     return BoundaryError("the ledger cannot be read", f"{path}: {error}", "check the disk's room and the file's rights")

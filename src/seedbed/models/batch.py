@@ -39,7 +39,7 @@ class BatchModel:
     Args:
         address: Of an OpenAI-compatible service with the endpoints `/files` and `/batches`.
         settings: Where, in which format, how many tries.
-        ledger: Owns every answer, and knows which batch holds which request.
+        ledger: Owns every answer, and knows which batch holds which request; nothing is asked without one.
         budget: Caps, and the scope that uses are booked on.
         tariff: What the model's tokens cost in a batch.
         limits: How large files may be, how long to wait and how.
@@ -54,7 +54,7 @@ class BatchModel:
         self,
         address: str,
         settings: Endpoint,
-        ledger: Ledger,
+        ledger: Ledger | None,
         budget: Budget | None,
         tariff: Tariff,
         *,
@@ -71,6 +71,9 @@ class BatchModel:
 
     def generate(self, requests: Iterable[Request], *, step: str = "") -> Iterator[Answer]:
         """See `seedbed.request.Model`."""
+        if self.ledger is None:
+            fix = "pass a ledger, or set batch: false"
+            raise ConfigError("a batch endpoint needs a ledger", "its answers may come after this process ended", fix)
         clock = self.budget.asking(step=step, model=self.address) if self.budget else nullcontext()
         with clock, TemporaryDirectory(prefix="seedbed-batch-") as folder:
             wire = BatchWire(self.address, self._settings)
@@ -92,12 +95,9 @@ def open_batch(
     """Open the model at an address behind its batch endpoint.
 
     Raises:
-        ConfigError: No ledger, which must know what is where when this process has ended; or a service without files
-            in OpenAI's format.
+        ConfigError: A service without files in OpenAI's format. Without a ledger, which must know what is where when
+            this process has ended, `generate` raises.
     """
-    if ledger is None:
-        fix = "pass a ledger, or set batch: false"
-        raise ConfigError("a batch endpoint needs a ledger", "its answers may come after this process ended", fix)
     scheme = address.partition(":")[0]
     if scheme not in SCHEMES or scheme == "anthropic" or settings.api == "messages":
         fix = "use openai:NAME or http://HOST:PORT/v1#NAME with api chat or responses, or set batch: false"

@@ -75,3 +75,9 @@ def test_a_proxy_is_used_where_the_environment_names_one() -> None:
 def test_no_proxy_stands_before_this_machine_or_a_host_that_is_named_as_near(host: str) -> None:
     with environment(**FREE | {"HTTP_PROXY": PROXY, "NO_PROXY": "inner.example"}):
         assert find_proxy(f"http://{host}/v1") is None
+
+
+@pytest.mark.parametrize("end", ["chat/completions", "responses/", "messages"])
+def test_an_address_with_the_end_that_a_format_adds_is_refused(end: str) -> None:
+    with pytest.raises(ConfigError, match="behind its base URL"):
+        parse_address(f"http://127.0.0.1:8000/v1/{end}#m", Endpoint())

@@ -85,6 +85,10 @@ def parse_address(address: str, settings: Endpoint) -> tuple[str, str]:
     return base, model.strip()
 
 
+_ENDS = ("/completions", "/responses", "/messages")
+"""What a format adds itself."""
+
+
 def _web_address(base: str) -> SplitResult:
     try:
         url = urlsplit(base)
@@ -93,6 +97,10 @@ def _web_address(base: str) -> SplitResult:
         raise ConfigError("the address is not a web address", base, FORMS) from None
     if not port_is_fine or url.scheme not in ("http", "https") or not url.hostname:
         raise ConfigError("the address is not a web address", base, FORMS)
+    if url.path.rstrip("/").endswith(_ENDS):
+        raise ConfigError(
+            "the address goes on behind its base URL", base, "leave the end off: http://HOST:PORT/v1#MODEL"
+        )
     if url.username or url.password or url.query:
         seen = f"user name, password or ? in {url.hostname}"
         raise ConfigError("a base URL must not carry a key", seen, "set api_key_env")

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from seedbed.budget import Budget, Worst
-from seedbed.errors import BudgetExceeded
 from seedbed.ledger import Ledger
 from seedbed.ledger.batches import Batch, Batches, Held
-from seedbed.models.booking import Answer, Tariff
-from seedbed.models.structured import check
+from seedbed.models.booking import Answer, Room, Tariff, in_a_word, judged
 from seedbed.request import Failure, FailureKind, Reply, Request
 
 
@@ -34,20 +32,9 @@ class Books:
         self.re_asks: set[str] = set()
         """Requests that ask again because an answer missed its constraint."""
 
-    def reserve(self, worst: Worst, step: str | None = None) -> bool:
-        """Set a worst case aside; False where it does not fit."""
-        step = self.step if step is None else step
-        return self.budget is None or self.budget.try_reserve(worst, step=step, model=self.address)
-
-    def release(self, worst: Worst) -> None:
-        """Give back what was reserved for a request that was never sent."""
-        if self.budget is not None:
-            self.budget.release(worst, step=self.step, model=self.address)
-
-    def exceeded(self, worst: Worst) -> BudgetExceeded:
-        """The error that says which cap the next request does not fit under."""
-        assert self.budget is not None
-        return self.budget.exceeded(worst, step=self.step, model=self.address)
+    def room(self, step: str | None = None) -> Room:
+        """The budget as a step sees it; by default the one that asks."""
+        return Room(self.budget, self.step if step is None else step, self.address)
 
     def owns(self, batch: Batch) -> bool:
         """Whether a batch is this run's, so that what it holds is on these books."""
@@ -60,15 +47,7 @@ class Books:
             self.ledger.settle(held.key, answer, checked=self._checked(held, answer))
         self.batches.let_go(held.key for held, _ in answers)
         for held, answer in answers if self.owns(batch) else ():
-            self.book(_worst(held), answer, usd=answer.usd, step=batch.step)
-
-    def book(self, worst: Worst, answer: Answer, *, usd: float | None, step: str | None = None) -> None:
-        """Replace a reserved worst case by what an answer came to."""
-        if self.budget is not None:
-            known = answer.tokens_in is not None and answer.tokens_out is not None
-            tokens = (answer.tokens_in or 0) + (answer.tokens_out or 0) if known else None
-            step = self.step if step is None else step
-            self.budget.settle(worst, usd=usd, tokens=tokens, flops=answer.flops, step=step, model=self.address)
+            self.room(batch.step).settle(_worst(held), answer, usd=answer.usd)
 
     def give_up(self, batch: Batch, helds: Iterable[Held], kind: FailureKind, why: str) -> None:
         """Say that requests which cost nothing get no answer."""
@@ -88,7 +67,8 @@ class Books:
             Requests for which the budget had room once more. The others are given up.
         """
         self.batches.lose(batch, [held.key for held in helds])
-        wanted = [held for held in helds if again and self.reserve(_worst(held, is_new=False), batch.step)]
+        room = self.room(batch.step)
+        wanted = [held for held in helds if again and room.try_reserve(_worst(held, is_new=False))]
         if again and len(wanted) < len(helds):
             why += "; the budget has no room for another try"
         kept = {held.key for held in wanted}
@@ -101,21 +81,16 @@ class Books:
     def _checked(self, held: Held, answer: Answer) -> str:
         if '"constraint":' not in held.request or not isinstance(answer, Reply):
             return ""
-        constraint = Request.from_canonical(held.request).constraint
-        if constraint is None:
-            return ""
-        kind = check(constraint, answer.text).kind
-        if held.key in self.re_asks:
-            return "malformed" if kind == "invalid" else "repaired"
-        return kind
+        _, checked = judged(Request.from_canonical(held.request).constraint, answer)
+        return in_a_word(checked, is_re_ask=held.key in self.re_asks)
 
     def take_back(self, batch: Batch, keys: Sequence[str] | None = None) -> None:
         """Take requests back that were never executed; all that the batch holds, which then is over, without keys."""
         pages = [list(keys)] if keys is not None else _pages(held.key for held in self.batches.all_held(batch))
         for page in pages:
             for held, is_unused in self.batches.withdraw(batch, page):
-                if self.budget is not None and self.owns(batch):
-                    self.budget.release(_worst(held, is_new=is_unused), step=batch.step, model=self.address)
+                if self.owns(batch):
+                    self.room(batch.step).release(_worst(held, is_new=is_unused))
         if keys is None:
             self.batches.over(batch, "never sent")
 

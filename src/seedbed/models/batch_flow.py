@@ -75,7 +75,7 @@ class BatchFlow:
     def close(self) -> None:
         """Leave what is at the service to the next call, and take everything else back."""
         for asked in self._elsewhere.values():
-            self._books.release(asked.worst)
+            self._books.room().release(asked.worst)
         if self._filling is not None:
             self._desk.enqueue(self._filling)
         self._order.close()
@@ -128,7 +128,7 @@ class BatchFlow:
                 fresh[key] = Asked(Intent(key, text, self._books.address, usd, tokens, worst.flops), worst)
             else:
                 worst = None
-            if worst is not None and not self._books.reserve(worst):
+            if worst is not None and not self._books.room().try_reserve(worst):
                 self._refused = worst
                 fresh.pop(key, None)
                 owned = [each for each in owned if each != key]
@@ -217,7 +217,7 @@ class BatchFlow:
             # The row is malformed then, which says why; the next request may be smaller.
             self._repairs.no_room()
         elif self._refused is not None:
-            raise self._books.exceeded(self._refused)
+            raise self._books.room().exceeded(self._refused)
         elif self._is_idle and not self._repairs.is_waiting:
             key = self._order.head(1)[0].key
             raise BoundaryError("an answer is no longer in the ledger", f"request {key}", "run the same command again")
@@ -244,6 +244,6 @@ class BatchFlow:
             known = self._books.ledger.lookup(keys, self._books.scope)[0]
             self._books.ledger.use(self._books.scope, list(known), step=self._books.step)
             for key, answer in known.items():
-                self._books.book(self._elsewhere.pop(key).worst, answer, usd=0.0)
+                self._books.room().settle(self._elsewhere.pop(key).worst, answer, usd=0.0)
             self._put({key: self._elsewhere.pop(key) for key in keys if key not in known})
         return len(self._elsewhere) < before

@@ -144,11 +144,29 @@ def both(first: Answer, second: Answer) -> Answer:
     )
 
 
-def after_re_ask(constraint: Constraint, first: Reply, second: Answer, problem: str) -> Answer:
+Judged = tuple[Answer, Checked | None]
+"""An answer and what came of holding it against its constraint; None where there is no constraint or no reply."""
+
+
+def judged(constraint: Constraint | None, answer: Answer) -> Judged:
+    """Hold an answer against its constraint."""
+    return answer, None if constraint is None or isinstance(answer, Failure) else check(constraint, answer.text)
+
+
+def in_a_word(checked: Checked | None, *, is_re_ask: bool) -> str:
+    """How a reply met its constraint, as the ledger says it."""
+    if checked is None:
+        return ""
+    if is_re_ask:
+        return "malformed" if checked.kind == "invalid" else "repaired"
+    return checked.kind
+
+
+def after_re_ask(first: Reply, problem: str, second: Answer, checked: Checked | None) -> Answer:
     """What a row comes to whose first answer missed its constraint, for this problem, and that was asked for again."""
     if isinstance(second, Failure):
         return both(first, malformed(second, f"{problem}; asked again: {second.message}"))
-    checked = check(constraint, second.text)
+    assert checked is not None, "a re-ask has the constraint of its request"
     if checked.kind == "invalid":
         return both(first, malformed(second, checked.problem))
     return both(first, replace(second, text=checked.text, checked="repaired"))

@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
 
 from seedbed.models.channel import Closed
 from seedbed.request import Request
@@ -46,7 +45,7 @@ class Feed:
                 if self._is_closed:
                     raise Closed
                 if self._read:
-                    taken = list(islice(self._read, CHUNK))
+                    taken = list(self._read)
                     self._read.clear()
                     self._changed.notify()
                     return taken

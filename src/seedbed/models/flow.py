@@ -12,12 +12,13 @@ from seedbed.budget import Worst
 from seedbed.errors import BoundaryError, EndpointRefused
 from seedbed.ledger import FLUSH_S, Intent
 from seedbed.ledger.batches import refuse_if_left
-from seedbed.models.booking import NOTHING, Answer, Flight, Room, after_re_ask, malformed, meeting, spelled
+from seedbed.models import booking
+from seedbed.models.booking import NOTHING, Answer, Flight, Judged, Room, judged
 from seedbed.models.channel import Channel, Closed
 from seedbed.models.feed import Feed
-from seedbed.models.structured import RE_ASK_BYTES, check, re_ask
+from seedbed.models.structured import RE_ASK_BYTES, Checked, check, re_ask
 from seedbed.models.wire import Retryable
-from seedbed.request import Constraint, Failure, FailureKind, Reply, Request
+from seedbed.request import Failure, FailureKind, Reply, Request
 
 if TYPE_CHECKING:
     from seedbed.models.window import Window
@@ -75,8 +76,6 @@ class Flow:
                 await self._land()
                 self._give_back(unsent)
             finally:
-                if self._flushing is not None:
-                    self._flushing.cancel()
                 await self._window.wire.close()
                 self._channel.leave()
 
@@ -86,7 +85,7 @@ class Flow:
 
     async def _chunk(self, chunk: list[Request], number: int) -> int:
         address = self._window.address
-        texts = [spelled(request) for request in chunk]
+        texts = [booking.spelled(request) for request in chunk]
         keys = [request.key(address, text) for request, text in zip(chunk, texts, strict=True)]
         known, used = self._ledger.lookup(keys, self._scope) if self._ledger else ({}, set())
         owned: list[str] = []
@@ -107,9 +106,8 @@ class Flow:
                 is_new = key not in used and key not in seen
                 seen.add(key)
                 if (answer := known.get(key)) is None:
-                    await self._plan(
-                        Flight(number, request, text, key, self._window.tariff.worst_case(request, is_new=is_new))
-                    )
+                    worst = self._window.tariff.worst_case(request, is_new=is_new)
+                    await self._plan(Flight(number, request, text, key, worst))
                 else:
                     if is_new:
                         await self._reserve(self._window.tariff.owned(request, answer))
@@ -129,9 +127,10 @@ class Flow:
         if constraint is None or not isinstance(answer, Reply):
             self._channel.put(flight.number, answer)
         elif (checked := check(constraint, answer.text)).kind != "invalid":
-            self._channel.put(flight.number, meeting(answer, checked))
+            self._channel.put(flight.number, booking.meeting(answer, checked))
         elif second := await self._owned_re_ask(re_ask(flight.request, answer.text, checked.problem)):
-            self._channel.put(flight.number, after_re_ask(constraint, answer, second, checked.problem))
+            final = booking.after_re_ask(answer, checked.problem, *judged(constraint, second))
+            self._channel.put(flight.number, final)
         else:
             await self._plan(replace(flight, owned=answer))
 
@@ -197,7 +196,7 @@ class Flow:
 
     def _start(self) -> None:
         slots = self._window.slots()
-        while len(self._workers) < min(slots, len(self._workers) + len(self._queue)):
+        while self._queue and len(self._workers) < slots:
             worker = asyncio.create_task(self._work(self._queue.popleft()))
             self._workers.add(worker)
             worker.add_done_callback(self._left)
@@ -221,17 +220,20 @@ class Flow:
 
     async def _fly(self, flight: Flight, is_mine: bool) -> None:
         try:
-            answer = flight.owned or await (self._send(flight) if is_mine else self._wait_for_another(flight))
+            if flight.owned is not None:
+                answer, checked = judged(flight.request.constraint, flight.owned)
+            else:
+                answer, checked = await (self._send(flight) if is_mine else self._wait_for_another(flight))
         except BaseException:
             self._room.release(flight.spare)
             raise
         if flight.request.constraint is not None:
-            answer = await self._meet(flight, flight.request.constraint, answer)
+            answer = await self._meet(flight, answer, checked)
         self._channel.put(flight.number, answer)
         for number in self._echoes.pop(flight.key, ()):
             self._channel.put(number, replace(answer, is_cached=True))
 
-    async def _send(self, flight: Flight, *, is_re_ask: bool = False) -> Answer:
+    async def _send(self, flight: Flight, *, is_re_ask: bool = False) -> Judged:
         try:
             answer, reserved = await self._answer(flight)
         except EndpointRefused:
@@ -243,15 +245,12 @@ class Flow:
             if self._ledger:
                 self._ledger.abandon(flight.key)
             raise
+        _, checked = judged(flight.request.constraint, answer)
         if self._ledger:
-            checked = ""
-            if flight.request.constraint is not None and isinstance(answer, Reply):
-                checked = check(flight.request.constraint, answer.text).kind
-                if is_re_ask:
-                    checked = "malformed" if checked == "invalid" else "repaired"
-            self._flush_soon(self._ledger.settle(flight.key, answer, checked=checked))
+            word = booking.in_a_word(checked, is_re_ask=is_re_ask)
+            self._flush_soon(self._ledger.settle(flight.key, answer, checked=word))
         self._room.settle(reserved, answer, usd=answer.usd)
-        return answer
+        return answer, checked
 
     async def _answer(self, flight: Flight) -> tuple[Answer, Worst]:
         """The answer, and what is still reserved for it. A lost try stays spent; the next one needs room of its own."""
@@ -272,7 +271,7 @@ class Flow:
             return self._window.tariff.finished(Failure(kind, why)), NOTHING
         return self._window.tariff.finished(answer), flight.worst
 
-    async def _wait_for_another(self, flight: Flight, *, is_re_ask: bool = False) -> Answer:
+    async def _wait_for_another(self, flight: Flight, *, is_re_ask: bool = False) -> Judged:
         """Use the answer that another process has or waits for; send the request when that process is gone."""
         assert self._ledger is not None
         pause_s = ANOTHER_ASKS_S
@@ -282,7 +281,7 @@ class Flow:
                 if found := self._ledger.lookup([flight.key], self._scope)[0].get(flight.key):
                     self._ledger.use(self._scope, [flight.key], step=self._step)
                     self._room.settle(flight.worst, found, usd=0.0)
-                    return found
+                    return judged(flight.request.constraint, found)
                 refuse_if_left(self._ledger, flight.key)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, 25 * ANOTHER_ASKS_S)
@@ -291,22 +290,23 @@ class Flow:
             raise
         return await self._send(flight, is_re_ask=is_re_ask)
 
-    async def _meet(self, flight: Flight, constraint: Constraint, answer: Answer) -> Answer:
+    async def _meet(self, flight: Flight, answer: Answer, checked: Checked | None) -> Answer:
         """The answer as it meets its constraint: at once, with what stood around it taken off, or after one re-ask."""
-        checked = None if isinstance(answer, Failure) else check(constraint, answer.text)
-        if checked is None or checked.kind != "invalid":
+        if isinstance(answer, Failure) or checked is None:
             self._room.release(flight.spare)
-            return answer if isinstance(answer, Failure) or checked is None else meeting(answer, checked)
-        assert isinstance(answer, Reply)
+            return answer
+        if checked.kind != "invalid":
+            self._room.release(flight.spare)
+            return booking.meeting(answer, checked)
         if flight.spare is None:
-            return malformed(answer, f"{checked.problem}; the budget has no room to ask again")
+            return booking.malformed(answer, f"{checked.problem}; the budget has no room to ask again")
         request = re_ask(flight.request, answer.text, checked.problem)
         text = request.canonical()
         key = request.key(self._window.address, text)
         again = await self._ask_again(Flight(flight.number, request, text, key, flight.spare))
-        return after_re_ask(constraint, answer, again, checked.problem)
+        return booking.after_re_ask(answer, checked.problem, *again)
 
-    async def _ask_again(self, flight: Flight) -> Answer:
+    async def _ask_again(self, flight: Flight) -> Judged:
         if self._ledger is None:
             return await self._send(flight, is_re_ask=True)
         known, used = self._ledger.lookup([flight.key], self._scope)
@@ -318,7 +318,7 @@ class Flow:
             return await self._wait_for_another(flight, is_re_ask=True)
         self._ledger.use(self._scope, [flight.key], step=self._step)
         self._room.settle(flight.worst, answer, usd=0.0)
-        return answer
+        return judged(flight.request.constraint, answer)
 
     # -- on the way back -----------------------------------------------------------------------------------------------
 

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from seedbed.budget import Budget
 from seedbed.ledger import Ledger
-from seedbed.models.booking import Tariff
+from seedbed.models.booking import Room, Tariff
 from seedbed.models.wire import Retryable, Wire
 from seedbed.request import Failure, Reply, Request
 
@@ -124,19 +123,16 @@ class Booked:
     Args:
         address: Of the model, which the key of a request holds.
         tariff: What its tokens cost.
-        ledger, budget: Of the model; None where there is none.
-        step: Whose requests they are.
+        ledger: Of the model; None where there is none.
+        room: Its budget, for the step whose requests they are.
     """
 
-    def __init__(self, address: str, tariff: Tariff, ledger: Ledger | None, budget: Budget | None, step: str) -> None:
-        self._address, self._tariff, self._ledger, self._budget, self._step = address, tariff, ledger, budget, step
+    def __init__(self, address: str, tariff: Tariff, ledger: Ledger | None, room: Room) -> None:
+        self._address, self._tariff, self._ledger, self._room = address, tariff, ledger, room
 
     def may_double(self, request: Request) -> bool:
         """See `Books`."""
-        if self._budget is None:
-            return True
-        worst = self._tariff.worst_case(request, is_new=False)
-        return self._budget.try_reserve(worst, step=self._step, model=self._address)
+        return self._room.try_reserve(self._tariff.worst_case(request, is_new=False))
 
     def is_lost(self, request: Request) -> None:
         """See `Books`: its worst case stays spent."""
@@ -145,9 +141,7 @@ class Booked:
 
     def is_spared(self, request: Request) -> None:
         """See `Books`."""
-        if self._budget is not None:
-            worst = self._tariff.worst_case(request, is_new=False)
-            self._budget.release(worst, step=self._step, model=self._address)
+        self._room.release(self._tariff.worst_case(request, is_new=False))
 
 
 class _Second:

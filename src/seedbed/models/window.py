@@ -10,7 +10,7 @@ from functools import partial
 
 from seedbed.budget import Budget
 from seedbed.ledger import Ledger
-from seedbed.models.booking import Answer, Tariff
+from seedbed.models.booking import Answer, Room, Tariff
 from seedbed.models.channel import Channel, Closed
 from seedbed.models.feed import CHUNK, Feed
 from seedbed.models.flow import Flow
@@ -62,16 +62,15 @@ class Window:
 
     def generate(self, requests: Iterable[Request], *, step: str = "") -> Iterator[Answer]:
         """See `seedbed.request.Model`."""
-        if not self._in_use.acquire(blocking=False):
-            yield from (self.again() if self.again else self._shared()).generate(requests, step=step)
-            return
-        try:
+        if self.again is None:
             yield from self._generate(requests, step)
-        finally:
-            self._in_use.release()
-
-    def _shared(self) -> Window:
-        return Window(self.wire, self.slots, self.ledger, self.budget, self.tariff, tries=self.tries)
+        elif not self._in_use.acquire(blocking=False):
+            yield from self.again().generate(requests, step=step)
+        else:
+            try:
+                yield from self._generate(requests, step)
+            finally:
+                self._in_use.release()
 
     def _generate(self, requests: Iterable[Request], step: str) -> Iterator[Answer]:
         slots = self.slots()
@@ -88,7 +87,8 @@ class Window:
         clock = self.budget.asking(step=step, model=self.address) if self.budget else nullcontext()
         try:
             if self.hedge is not None:
-                self.hedge.books = Booked(self.address, self.tariff, self.ledger, self.budget, step)
+                room = Room(self.budget, step, self.address)
+                self.hedge.books = Booked(self.address, self.tariff, self.ledger, room)
             with clock:
                 asyncio.run(Flow(self, channel, feed, step).run())
             error: BaseException | None = None

@@ -63,9 +63,7 @@ class ChatCompletions:
 
     def learn(self, request: Request, status: int, content: bytes, sent: Mapping[str, Any]) -> None:
         """See `Format`."""
-        found = reading.parsed(content)
-        error = error_of(found)
-        self._dialect.learn(request, status, error, error_text(error, found, content), sent=sent)
+        self._dialect.learn(request, status, content, sent)
 
     def read(
         self, status: int, headers: Mapping[str, str], content: bytes, *, seconds: float = 0.0, draws: int = 1

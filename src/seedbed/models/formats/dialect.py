@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from seedbed.errors import EndpointRefused
+from seedbed.models.formats.faults import error_of, error_text
+from seedbed.models.formats.reading import parsed
 from seedbed.request import Constraint, Request
 
 _REFUSES = re.compile(
@@ -71,41 +73,37 @@ class Dialect:
             if name in ("temperature", "top_p"):
                 self._insist(name, request, f"it refused `{name}` before")
 
-    def learn(
-        self, request: Request, status: int, error: dict[str, Any], text: str, *, sent: Mapping[str, Any]
-    ) -> bool:
-        """Take in a refusal; True where it named a parameter, so that the next request is put otherwise.
+    def learn(self, request: Request, status: int, content: bytes, sent: Mapping[str, Any]) -> None:
+        """Take in a refusal: where it names a parameter, the next request is put otherwise.
 
         Args:
             request: What was refused.
             status: HTTP status.
-            error: The `error` object of the answer.
-            text: The server's words.
+            content: The whole body of the answer.
             sent: The body that was refused.
 
         Raises:
             EndpointRefused: The request needs a temperature or top_p that the model does not take.
         """
         if status not in (400, 422):
-            return False
+            return
+        found = parsed(content)
+        error = error_of(found)
+        text = error_text(error, found, content)
         complains = _REFUSES.search(f"{error.get('code')} {text}") is not None
-        found = _NAMED.match(text)
+        match = _NAMED.match(text)
         param = error.get("param")
-        named = param if isinstance(param, str) else found and found[1].lower()
+        named = param if isinstance(param, str) else match and match[1].lower()
         if named in ("temperature", "top_p") and (complains or named == param):
             self._insist(named, request, f"{status}: {text}")
         if not complains:
-            return False
+            return
         if request.constraint is not None and _SHAPE.search(f"{named} {text[:200]}"):
             self._put_otherwise(request.constraint, sent)
-            return True
-        if named == "max_tokens" and self.max_tokens == "max_tokens" and "max_completion_tokens" in text:
+        elif named == "max_tokens" and self.max_tokens == "max_tokens" and "max_completion_tokens" in text:
             self.max_tokens = "max_completion_tokens"
         elif named in ("seed", "logprobs", "top_logprobs", "temperature", "top_p"):
             self._dropped.add("logprobs" if named == "top_logprobs" else str(named))
-        else:
-            return False
-        return True
 
     def _put_otherwise(self, constraint: Constraint, sent: Mapping[str, Any]) -> None:
         """Go down until a constraint is sent in another way than the one that was refused, or not at all.

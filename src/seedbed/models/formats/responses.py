@@ -11,7 +11,7 @@ from seedbed.models.formats import reading
 from seedbed.models.formats.chat_completions import broken_off, unreadable
 from seedbed.models.formats.constraints import Style, responses_parameters
 from seedbed.models.formats.dialect import Dialect
-from seedbed.models.formats.faults import error_of, error_text, read_fault, status_of
+from seedbed.models.formats.faults import error_of, read_fault, status_of
 from seedbed.models.formats.shares import Usage
 from seedbed.models.wire import Retryable
 from seedbed.request import Failure, Reply, Request
@@ -61,9 +61,7 @@ class Responses:
 
     def learn(self, request: Request, status: int, content: bytes, sent: Mapping[str, Any]) -> None:
         """See `Format`."""
-        found = reading.parsed(content)
-        error = error_of(found)
-        self._dialect.learn(request, status, error, error_text(error, found, content), sent=sent)
+        self._dialect.learn(request, status, content, sent)
 
     def read(  # a request here gets one answer
         self,

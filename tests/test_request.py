@@ -35,6 +35,7 @@ def test_a_request_is_read_back_from_its_canonical_text(request):
     assert Request.from_canonical(request.canonical()) == request
 
 
+# What the types forbid is what is tested: most callers do not check theirs.
 @pytest.mark.parametrize(
     "asked",
     [

@@ -6,9 +6,7 @@ each look at it, so that no test waits for a clock.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from tests.models.in_thread import served
 
 KEY = "sk-canary-9d27c0b1fe"
 EXPIRED = {"code": "batch_expired", "message": "This request could not be executed before the window expired."}
@@ -288,30 +287,12 @@ def batch_server(
     script: Script = lambda prompt, _times, _body: said(f"to {prompt}"), quirks: Quirks | None = None
 ) -> Iterator[BatchServer]:
     """Serve on a free port, in a thread of its own, until the block ends."""
-    server, loop = BatchServer(script, quirks or Quirks()), asyncio.new_event_loop()
-    is_ready, is_over = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        app = web.Application(client_max_size=1 << 28, middlewares=[server.tell])
-        app.router.add_post("/v1/files", server.upload)
-        app.router.add_get("/v1/files/{id}/content", server.content)
-        app.router.add_post("/v1/batches", server.create)
-        app.router.add_get("/v1/batches", server.list)
-        app.router.add_get("/v1/batches/{id}", server.look)
-        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        server.port = runner.addresses[0][1]
-        is_ready.set()
-        await is_over.wait()
-        await runner.cleanup()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
-    thread.start()
-    assert is_ready.wait(10)
-    try:
+    server = BatchServer(script, quirks or Quirks())
+    app = web.Application(client_max_size=1 << 28, middlewares=[server.tell])
+    app.router.add_post("/v1/files", server.upload)
+    app.router.add_get("/v1/files/{id}/content", server.content)
+    app.router.add_post("/v1/batches", server.create)
+    app.router.add_get("/v1/batches", server.list)
+    app.router.add_get("/v1/batches/{id}", server.look)
+    with served(app) as server.port:
         yield server
-    finally:
-        loop.call_soon_threadsafe(is_over.set)
-        thread.join(10)
-        loop.close()

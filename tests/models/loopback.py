@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from aiohttp import web
+from tests.models.in_thread import served
 
 KEY = "sk-canary-4f1d0a7be2"
 """The key the server wants. It must never turn up in a file, a message or a repr."""
@@ -126,29 +126,8 @@ def _error(status: int, message: str, code: str, headers: dict[str, str] | None 
 def serving(faults: Faults | None = None) -> Iterator[Loopback]:
     """Serve on a free port, in a thread of its own, until the block ends."""
     server = Loopback(faults or Faults())
-    loop = asyncio.new_event_loop()
-    is_ready, is_over = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        app = web.Application()
-        for path in ("chat/completions", "responses", "messages"):
-            app.router.add_post(f"/v1/{path}", server.answer)
-        # Without cancellation, a stalled request would keep the server from closing.
-        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        server.port = runner.addresses[0][1]
-        is_ready.set()
-        await is_over.wait()
-        await runner.cleanup()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
-    thread.start()
-    assert is_ready.wait(10)
-    try:
+    app = web.Application()
+    for path in ("chat/completions", "responses", "messages"):
+        app.router.add_post(f"/v1/{path}", server.answer)
+    with served(app) as server.port:
         yield server
-    finally:
-        loop.call_soon_threadsafe(is_over.set)
-        thread.join(10)
-        loop.close()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from tests.models.in_thread import in_thread
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,15 @@ class ScriptedServer:
 @contextmanager
 def scripted_server(script: Script = lambda prompt, _times, _body: said(f"to {prompt}")) -> Iterator[ScriptedServer]:
     """Serve on a free port, in a thread of its own, until the block ends."""
-    server, loop, started = ScriptedServer(script), asyncio.new_event_loop(), threading.Event()
+    server = ScriptedServer(script)
     connections: set[_Connection] = set()
     listening: list[asyncio.Server] = []
 
-    async def serve() -> None:
-        listener = await loop.create_server(lambda: _Connection(server, connections), "127.0.0.1", 0, backlog=1024)
+    async def start() -> None:
+        create = asyncio.get_running_loop().create_server
+        listener = await create(lambda: _Connection(server, connections), "127.0.0.1", 0, backlog=1024)
         listening.append(listener)
         server.port = listener.sockets[0].getsockname()[1]
-        started.set()
 
     async def shut() -> None:
         listening[0].close()
@@ -80,20 +81,8 @@ def scripted_server(script: Script = lambda prompt, _times, _body: said(f"to {pr
             connection.transport.abort()
         await asyncio.sleep(0)
 
-    def run() -> None:
-        loop.run_until_complete(serve())
-        loop.run_forever()
-        loop.close()
-
-    thread = threading.Thread(target=run, name="scripted-server")
-    thread.start()
-    assert started.wait(10)
-    try:
+    with in_thread(start, shut):
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(shut(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
 
 
 class _Connection(asyncio.Protocol):

@@ -364,7 +364,7 @@ def test_a_caller_who_leaves_leaves_no_work_behind_and_may_come_back(folder: Pat
     endless = (Request(prompt(3), draw=draw, max_tokens=20) for draw in range(100_000))
     asking = model.generate(endless)
     first = next(asking)
-    asking.close()  # type: ignore[attr-defined]
+    asking.close()  # type: ignore[attr-defined]  # the protocol says iterator; what comes is a generator
     until = time.monotonic() + 10
     while wire_of(model)._thread is not None and time.monotonic() < until:
         time.sleep(0.01)

@@ -7,7 +7,6 @@ import gzip
 import json
 import random
 import re
-import threading
 import time
 import tracemalloc
 import zlib
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import pytest
+from tests.models.in_thread import in_thread
 
 from seedbed.errors import EndpointRefused
 from seedbed.ledger import Ledger
@@ -85,14 +85,13 @@ class Server:
 @contextmanager
 def hostile_server(script: Callable[[int], Pieces]) -> Iterator[Server]:
     """Serve on a free port, in a thread of its own, until the block ends."""
-    server, loop, started = Server(script), asyncio.new_event_loop(), threading.Event()
+    server = Server(script)
     listening: list[asyncio.Server] = []
 
-    async def serve() -> None:
+    async def start() -> None:
         listener = await asyncio.start_server(server.answer, "127.0.0.1", 0, backlog=512)
         listening.append(listener)
         server.port = listener.sockets[0].getsockname()[1]
-        started.set()
 
     async def shut() -> None:
         listening[0].close()
@@ -101,20 +100,8 @@ def hostile_server(script: Callable[[int], Pieces]) -> Iterator[Server]:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    def run() -> None:
-        loop.run_until_complete(serve())
-        loop.run_forever()
-        loop.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert started.wait(10)
-    try:
+    with in_thread(start, shut):
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(shut(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
 
 
 def row(number: int) -> Request:

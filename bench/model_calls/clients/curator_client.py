@@ -27,7 +27,7 @@ def main() -> None:
     os.environ["CURATOR_DISABLE_RICH_DISPLAY"] = "1"
     from bespokelabs import curator
 
-    class Question(curator.LLM):  # type: ignore[misc]
+    class Question(curator.LLM):  # type: ignore[misc]  # curator is in an environment of its own, unknown to mypy here
         """A prompt per row, the answer as text."""
 
         return_completions_object = False

@@ -103,9 +103,8 @@ def put_in_place(finished: Path, target: Path, *, link: Callable[[Path, Path], N
     try:
         # A link, other than a rename, refuses to replace what somebody put there meanwhile.
         link(target, finished)
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError):  # exFAT and some network drives have no links
         _refuse_if_there(target)
-        # exFAT and some network drives have no links.
         with boundary("giving the finished file its name", "choose another folder"):
             finished.rename(target)
 

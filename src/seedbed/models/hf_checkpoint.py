@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO
 
 from seedbed.errors import BoundaryError, ConfigError, boundary
 from seedbed.fingerprint import fingerprint
+from seedbed.quiet import quiet
 from seedbed.request import Message
 
 _READ_WHOLE = {".json", ".jinja", ".txt", ".model"}
@@ -148,7 +148,7 @@ class Checkpoint:
         safe: dict[str, Any] = {"trust_remote_code": False, "local_files_only": source.is_folder}
         if source.revision:
             safe["revision"] = source.revision
-        with boundary(f"loading {source.name}", "name a folder or hub name with safetensors"), _quiet():
+        with boundary(f"loading {source.name}", "name a folder or hub name with safetensors"), quiet():
             self.tokenizer: Any = AutoTokenizer.from_pretrained(source.name, **safe)
             model = AutoModelForCausalLM.from_pretrained(source.name, use_safetensors=True, dtype=dtype, **safe)
             self.model: Any = model.to(where).eval()
@@ -234,19 +234,3 @@ def need_keys_and_values(config: Any, name: str) -> None:
 
 def _ids(value: int | Sequence[int] | None) -> list[int]:
     return [] if value is None else [value] if isinstance(value, int) else list(value)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Loading reports and progress bars of transformers are not this program's output."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

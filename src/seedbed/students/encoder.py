@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seedbed.quiet import quiet
 from seedbed.students.batching import Encoded, encode, reading_batches
 from seedbed.students.checkpoint import (
     device,
@@ -16,7 +17,6 @@ from seedbed.students.checkpoint import (
     mean_state,
     need_torch,
     open_checkpoint,
-    quiet,
     states_of,
 )
 from seedbed.students.contract import (

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from tests.models.in_thread import served
 
 KEY = "sk-canary-77b1e0c4d9"
 """It must never turn up in what is printed."""
@@ -128,27 +127,9 @@ def _error(status: int, message: str, code: str) -> web.Response:
 @contextmanager
 def serving(habits: Habits | None = None) -> Iterator[Endpoint]:
     """Serve on a free port, in a thread of its own, until the block ends."""
-    endpoint, loop = Endpoint(habits or Habits()), asyncio.new_event_loop()
-    is_ready, is_over = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        app = web.Application()
-        app.router.add_get("/v1/models", endpoint.list)
-        app.router.add_post("/v1/chat/completions", endpoint.answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        endpoint.port = runner.addresses[0][1]
-        is_ready.set()
-        await is_over.wait()
-        await runner.cleanup()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
-    thread.start()
-    assert is_ready.wait(10)
-    try:
+    endpoint = Endpoint(habits or Habits())
+    app = web.Application()
+    app.router.add_get("/v1/models", endpoint.list)
+    app.router.add_post("/v1/chat/completions", endpoint.answer)
+    with served(app) as endpoint.port:
         yield endpoint
-    finally:
-        loop.call_soon_threadsafe(is_over.set)
-        thread.join(10)
-        loop.close()

@@ -10,7 +10,7 @@ from seedbed.models import open_model
 from seedbed.models.worlds import open_world
 from seedbed.recipe import Recipe
 from seedbed.rows import gold_rows
-from seedbed.steps.context import Context
+from seedbed.steps.context import Context, Teacher
 from seedbed.students import student_settings
 from seedbed.synthesis.drafts import Sampling
 from seedbed.task import Task
@@ -52,8 +52,7 @@ def context(
     return Context(
         task=known.task,
         gold=split,
-        teacher=open_model(teacher or f"sim:{world}"),
-        sampling=Sampling(),
+        teachers={"teacher": Teacher("teacher", open_model(teacher or f"sim:{world}"), Sampling())},
         student=student_settings("linear" if known.task.kind == "classification" else "reader"),
         rng_seed=0,
         contexts=known.contexts(50, 1),

@@ -12,7 +12,7 @@ import polars as pl
 
 from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
-from seedbed.models import Price, flops_per_token, open_model, price_of
+from seedbed.models import Price, flops_per_token, price_of
 from seedbed.prepare import Prepared, prepare
 from seedbed.recipe import Recipe, executions, walk
 from seedbed.rows import frame
@@ -189,8 +189,7 @@ def preview(recipe: Recipe, path: Path, *, count: int = 5) -> pl.DataFrame:
         raise ConfigError("there is nothing to preview", "no `synthesise` step", "preview shows the first seed rows")
     with Ledger.at(path.parent / "ledger.sqlite") as ledger:
         budget = recipe.budget.open(ledger, f"{recipe.name} preview", prepared.addresses)
-        teacher = open_model(recipe.teacher.model, ledger=ledger, budget=budget, settings=recipe.teacher.endpoint)
-        ctx = make_context(prepared, teacher)
+        ctx = make_context(prepared, ledger, budget)
         ctx.purse.limit = count + (len(prepared.task.labels) if step.reasons else 0)
         rows = step.run(ctx.at(name, 0), State(frame(prepared.task, []))).rows
     return rows.filter(pl.col("status") != "pending").head(count)

@@ -38,7 +38,7 @@ class Prepared:
     world: World | None
     """The known world the gold comes from, if it does: then the truth about every row is known."""
     addresses: Mapping[str, str]
-    """The teacher's address in the recipe to the one its answers are kept under; the same where it was not opened."""
+    """A teacher's address in the recipe to the one its answers are kept under; the same where it was not opened."""
 
 
 def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
@@ -69,13 +69,15 @@ def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
     except SeedbedError as error:
         problems.append(error)
     problems.extend(_student_problems(task, recipe) + _step_problems(task, recipe))
-    address = recipe.teacher.model
-    try:
-        if with_teacher:
-            # That of a recorded file or of a checkpoint in a folder names the content.
-            address = open_model(address, settings=recipe.teacher.endpoint).address
-    except SeedbedError as error:
-        problems.append(error)
+    addresses: dict[str, str] = {}
+    for one in recipe.by_name.values():
+        addresses[one.model] = one.model
+        try:
+            if with_teacher:
+                # That of a recorded file or of a checkpoint in a folder names the content.
+                addresses[one.model] = open_model(one.model, settings=one.endpoint).address
+        except SeedbedError as error:
+            problems.append(error)
     brought: list[str] = []
     try:
         brought = [
@@ -90,9 +92,9 @@ def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
         task,
         gold,
         contexts,
-        recipe.identity(task, [_fingerprint(task, recipe, gold, contexts), *brought], address),
+        recipe.identity(task, [_fingerprint(task, recipe, gold, contexts), *brought], addresses),
         world,
-        {recipe.teacher.model: address},
+        addresses,
     )
 
 

@@ -112,6 +112,9 @@ def _named(value: Any, key: str) -> Any:
     return {key: value} if isinstance(value, str) else value
 
 
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=40)]
+
+
 class Recipe(Settings):
     """A named list of steps and everything they need."""
 
@@ -120,6 +123,11 @@ class Recipe(Settings):
     """A task written out, a YAML file, or `sim:WORLD` for the task of a known world."""
     gold: GoldSettings
     teacher: Annotated[TeacherSettings, BeforeValidator(lambda value: _named(value, _SHORT["teacher"]))]
+    """Who writes the rows. With `teachers`, the first of them."""
+    teachers: dict[Word, Annotated[TeacherSettings, BeforeValidator(lambda value: _named(value, "model"))]] = Field(
+        default_factory=dict
+    )
+    """Several models by name, for verbs that choose between them."""
     student: Annotated[StudentSettings, BeforeValidator(lambda value: _named(value, _SHORT["student"]))]
     budget: BudgetSettings = BudgetSettings()
     rng_seed: int = Field(0, ge=0)
@@ -128,9 +136,24 @@ class Recipe(Settings):
     the steering gold serve."""
     steps: tuple[AnyStep, ...] = Field(min_length=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _first_teacher_writes(cls, found: Any) -> Any:
+        if isinstance(found, dict) and "teacher" not in found and isinstance(found.get("teachers"), dict):
+            return {**found, "teacher": next(iter(found["teachers"].values()), None)}
+        return found
+
+    @property
+    def by_name(self) -> dict[str, TeacherSettings]:
+        """Every teacher by its name; `teacher` where there is one."""
+        return self.teachers or {"teacher": self.teacher}
+
     @model_validator(mode="after")
     def _order_makes_sense(self) -> Recipe:
-        if problems := list(_order_problems(self.steps)):
+        problems = list(_order_problems(self.steps))
+        if self.teachers and self.teacher != next(iter(self.teachers.values())):
+            problems.append("`teacher` and `teachers` name different models: give one of the two")
+        if problems:
             raise ValueError("; ".join(problems))
         return self
 
@@ -143,18 +166,21 @@ class Recipe(Settings):
             raise PydanticCustomError("idle_cap", "{said}", {"said": message, "place": place})
         return self
 
-    def identity(self, task: Task, read: Sequence[str], teacher: str) -> str:
+    def identity(self, task: Task, read: Sequence[str], addresses: Mapping[str, str]) -> str:
         """What decides which rows come out. Names, paths, budgets and endpoints do not.
 
         Args:
             task: What a row is.
             read: Fingerprints of the content of every file that rows come from.
-            teacher: The teacher's address; that of a recorded one names the content of its file.
+            addresses: A model's address here to the one its answers are kept under, which names the content of a file.
         """
         kept = self.model_dump(mode="json", include={"student", "rng_seed"})
         steps = [step.settings() for step in self.steps]
-        sampling = self.teacher.model_dump(mode="json", exclude={"endpoint", "model"})
-        return fingerprint([task.model_dump(mode="json"), list(read), teacher, sampling, kept, steps])
+        asked = [
+            [name, addresses[one.model], one.model_dump(mode="json", exclude={"endpoint", "model"})]
+            for name, one in self.by_name.items()
+        ]
+        return fingerprint([task.model_dump(mode="json"), list(read), asked, kept, steps])
 
 
 def walk(steps: Sequence[Step]) -> Iterator[Step]:
@@ -191,9 +217,10 @@ def _idle_caps(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], str]]:
                 close = difflib.get_close_matches(name, verbs + names, n=1)
                 meant = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(verbs) or 'none'}"
                 yield ("budget", "steps", name), f"no step `{name}` asks the teacher; {meant}"
+    asked = [one.model for one in recipe.by_name.values()]
     for address in recipe.budget.models:
-        if address != recipe.teacher.model:
-            said = f"no model `{address}` is asked; did you mean `{recipe.teacher.model}`?"
+        if address not in asked:
+            said = f"no model `{address}` is asked; did you mean `{'` or `'.join(asked)}`?"
             yield ("budget", "models", address), said
 
 

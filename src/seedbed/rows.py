@@ -8,6 +8,7 @@ status   str        accepted, rejected, failed or pending; only accepted rows ar
 why      str|null   "reason: detail" for every row that is not accepted
 rationale str|null  the reasons the teacher was given
 ...                 the task's fields, then its target (`label` or `answer`)
+solution  str|null  reasoning only: the steps that lead to the answer, or the program
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def schema(task: Task) -> dict[str, pl.DataType]:
     """Columns of a frame of rows of this task, in order."""
     text = pl.String()
     head = {"id": text, "made_by": text, "parents": pl.List(text), "round": pl.Int64(), "status": text, "why": text}
-    return {**head, "rationale": text, **dict.fromkeys(task.columns, text)}
+    return {**head, "rationale": text, **dict.fromkeys(dict.fromkeys((*task.columns, task.taught)), text)}
 
 
 def frame(task: Task, records: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
@@ -47,6 +48,11 @@ def accepted(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("status") == "accepted")
 
 
+def teaching(task: Task, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that say what to write: gold of a reasoning task needs an answer only, and teaches with a solution."""
+    return rows.filter(pl.col(task.taught).is_not_null())
+
+
 def inputs(task: Task, rows: pl.DataFrame) -> list[tuple[str, ...]]:
     """What a student reads: one tuple per row with the task's fields in order."""
     return list(rows.select(task.fields).iter_rows())
@@ -55,6 +61,11 @@ def inputs(task: Task, rows: pl.DataFrame) -> list[tuple[str, ...]]:
 def targets(task: Task, rows: pl.DataFrame) -> list[str]:
     """The right answers, one per row."""
     return rows[task.target].to_list()
+
+
+def lessons(task: Task, rows: pl.DataFrame) -> tuple[list[tuple[str, ...]], list[str]]:
+    """What a student is trained on: what it reads, and what it learns to write."""
+    return inputs(task, rows), rows[task.taught].to_list()
 
 
 def reject(rows: pl.DataFrame, reasons: Mapping[str, str]) -> pl.DataFrame:
@@ -115,8 +126,10 @@ def gold_rows(
         DataError: A column is missing, a value is empty, or a label is unknown; says which, where, how many.
     """
     wanted = {name: (columns or {}).get(name, name) for name in task.columns}
-    if stray := sorted(set(columns or {}) - set(task.columns)):
+    if stray := sorted(set(columns or {}) - {*task.columns, task.taught}):
         raise DataError("`columns` names task columns that do not exist", f"{stray}", f"use some of {list(wanted)}")
+    if task.taught in (columns or {}) or task.taught in table.columns:
+        wanted |= {task.taught: (columns or {}).get(task.taught, task.taught)}
     if missing := [column for column in wanted.values() if column not in table.columns]:
         raise DataError(
             f"{source} lacks columns the task needs",

@@ -6,6 +6,7 @@ events.jsonl       every gold read, every stop and its reason, with times
 steps/NAME.json    what a finished step measured; its presence means the step is finished
 data/NAME.parquet  every row known after that step
 predictions/NAME.parquet   what a student answered
+pools/NAME.parquet   what was sampled, with teacher, tokens and cost of each solution
 students/NAME/     a trained student
 result.json        everything the report shows
 """
@@ -36,14 +37,13 @@ from seedbed.budget import Budget
 from seedbed.errors import ConfigError
 from seedbed.fingerprint import fingerprint
 from seedbed.ledger import Ledger
-from seedbed.models import open_model
+from seedbed.models import flops_per_token, open_model, price_of, shares_prompts
 from seedbed.prepare import Prepared, prepare
-from seedbed.recipe import Recipe, walk
-from seedbed.request import Model
+from seedbed.recipe import Recipe, TeacherSettings, walk
 from seedbed.result import summarise
 from seedbed.rows import frame, write_parquet, write_whole
 from seedbed.steps import Extrapolate, Repeat, Step
-from seedbed.steps.context import Context, Progress, State, TrainedStudent
+from seedbed.steps.context import Context, Progress, State, Teacher, TrainedStudent
 from seedbed.steps.train import gain
 from seedbed.students import load_student
 from seedbed.synthesis.drafts import Sampling
@@ -211,6 +211,8 @@ class Execution:
         write_parquet(after.rows, path / "data" / f"{name}.parquet")
         if after.predictions is not None:
             write_parquet(after.predictions, path / "predictions" / f"{name}.parquet")
+        if after.pool is not None:
+            write_parquet(after.pool, path / "pools" / f"{name}.parquet")
         if after.student is not None and after.student is not before.student:
             after.student.student.save(path / "students" / name)
         record = {
@@ -275,8 +277,7 @@ def run_recipe(
         _check_identity(folder, prepared)
         manifest = _manifest(folder, prepared)
         budget = recipe.budget.open(open_ledger, f"{recipe.name}@{manifest['run']}", prepared.addresses)
-        teacher = open_model(recipe.teacher.model, ledger=open_ledger, budget=budget, settings=recipe.teacher.endpoint)
-        ctx = make_context(prepared, teacher, budget=budget, log=folder.log, progress=progress)
+        ctx = make_context(prepared, open_ledger, budget, log=folder.log, progress=progress)
         execution = Execution(folder, prepared, ctx, budget)
         with _few_threads(recipe.student.kind):
             execution.go(recipe.steps, State(frame(prepared.task, [])))
@@ -300,19 +301,17 @@ def _few_threads(student: str) -> AbstractContextManager[object]:
 
 def make_context(
     prepared: Prepared,
-    teacher: Model,
+    ledger: Ledger,
+    budget: Budget,
     *,
-    budget: Budget | None = None,
     log: Callable[[dict[str, Any]], None] = lambda _event: None,
     progress: Progress = lambda _step, _done, _total, _usd: None,
 ) -> Context:
     """The world the steps of a prepared recipe run in."""
-    settings = prepared.recipe.teacher
     return Context(
         task=prepared.task,
         gold=prepared.gold,
-        teacher=teacher,
-        sampling=Sampling(settings.temperature, settings.top_p, settings.max_tokens),
+        teachers={name: _teacher(name, one, ledger, budget) for name, one in prepared.recipe.by_name.items()},
         student=prepared.recipe.student,
         rng_seed=prepared.recipe.rng_seed,
         contexts=prepared.contexts,
@@ -321,6 +320,18 @@ def make_context(
         budget=budget,
         log=log,
         progress=progress,
+    )
+
+
+def _teacher(name: str, settings: TeacherSettings, ledger: Ledger, budget: Budget) -> Teacher:
+    address, endpoint = settings.model, settings.endpoint
+    return Teacher(
+        name,
+        open_model(address, ledger=ledger, budget=budget, settings=endpoint),
+        Sampling(settings.temperature, settings.top_p, settings.max_tokens),
+        price_of(address, endpoint),
+        flops_per_token(address, endpoint),
+        shares_prompts=shares_prompts(address, endpoint),
     )
 
 

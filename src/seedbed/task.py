@@ -12,14 +12,15 @@ from seedbed.errors import ConfigError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
 
-RESERVED = ("id", "made_by", "parents", "round", "status", "why", "rationale", "weight")
+RESERVED = ("id", "made_by", "parents", "round", "status", "why", "rationale", "solution", "weight")
 """Columns that the program writes; a task may not use them for its own fields."""
 
 
 class Task(BaseModel):
     """A frozen description of one thing a student should do well.
 
-    `classification` answers with one of `labels`; `extractive_qa` answers with a span of the context.
+    `classification` answers with one of `labels`; `extractive_qa` answers with a span of the context; `reasoning`
+    answers with a worked solution whose end, or whose run, can be checked.
     A row's fields are `fields` in order; where one of them is real text that the teacher must not write (the
     premise of a pair, the passage of a question), `context` names it.
     """
@@ -27,7 +28,10 @@ class Task(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=80)
-    kind: Literal["classification", "extractive_qa"]
+    kind: Literal["classification", "extractive_qa", "reasoning"]
+    answer: Literal["number", "expression", "text", "choice", "program"] | None = None
+    """What a solution ends in, and so how it is checked; reasoning only. With `program` the solution is Python, and a
+    gold row's answer holds the unit tests it must pass."""
     instruction: str = Field(min_length=1)
     """What a person would be told before doing the task."""
     row: str = "a text"
@@ -56,6 +60,10 @@ class Task(BaseModel):
             problems.append("classification needs at least two `labels`")
         if self.kind == "extractive_qa" and (self.labels or self.context is None):
             problems.append("extractive_qa has a `context` field and no `labels`")
+        if self.kind == "reasoning" and (self.labels or self.context is not None or self.answer is None):
+            problems.append("reasoning has an `answer` (number, expression, text, choice or program) and no `labels`")
+        if self.kind != "reasoning" and self.answer is not None:
+            problems.append(f"`answer` says how a reasoning task is checked; the task is {self.kind}")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -71,9 +79,14 @@ class Task(BaseModel):
         return "label" if self.kind == "classification" else "answer"
 
     @property
+    def taught(self) -> str:
+        """The column a student learns to write: the whole solution, where there is one, and not its end alone."""
+        return "solution" if self.kind == "reasoning" else self.target
+
+    @property
     def metric(self) -> str:
         """Name of the headline metric; a fraction in [0, 1], higher is better."""
-        return "accuracy" if self.kind == "classification" else "exact_match"
+        return "exact_match" if self.kind == "extractive_qa" else "accuracy"
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from seedbed.errors import ConfigError
 from seedbed.ledger import Ledger
 from seedbed.models.address import SCHEMES, is_on_http
 from seedbed.models.booking import Tariff
-from seedbed.models.prices import Price, flops_per_token, price_of
+from seedbed.models.prices import Price, flops_per_token, price_of, shares_prompts
 from seedbed.models.window import Window
 from seedbed.models.wire import Endpoint, Retryable, Wire
 from seedbed.request import Model
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seedbed.models.retry import Retry
     from seedbed.models.throttle import Throttle
 
-__all__ = ["Endpoint", "Price", "Retryable", "Wire", "flops_per_token", "open_model", "open_wire", "price_of"]
+__all__ = ["Endpoint", "Price", "Retryable", "Wire", "flops_per_token", "open_model", "open_wire", "price_of", "shares_prompts"]
 
 
 def open_model(

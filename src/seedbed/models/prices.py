@@ -89,6 +89,11 @@ def flops_per_token(address: str, settings: Endpoint) -> float | None:
     return None if billion is None else 2e9 * billion
 
 
+def shares_prompts(address: str, settings: Endpoint) -> bool:
+    """True where the draws of one prompt pay for reading it once: in this process, or several answers a request."""
+    return address.startswith(("hf:", "vllm:", "pocket:")) or settings.draws_per_request > 1
+
+
 def _listed(model: str, provider: str) -> Price | None:
     try:
         from genai_prices import Usage, calc_price

@@ -13,12 +13,28 @@ from seedbed.budget import Budget
 from seedbed.errors import BudgetExceeded
 from seedbed.evaluation.gold import Gold
 from seedbed.fingerprint import fingerprint
+from seedbed.models import Price
 from seedbed.models.worlds import World
 from seedbed.randomness import stream
 from seedbed.request import Failure, Model, Reply, Request
 from seedbed.students import Student, StudentSettings
 from seedbed.synthesis.drafts import Sampling
 from seedbed.task import Task
+
+@dataclass(frozen=True)
+class Teacher:
+    """A model that may be asked, how it samples, and what its tokens cost."""
+
+    name: str
+    """What the recipe calls it."""
+    model: Model
+    sampling: Sampling
+    price: Price | None = None
+    """None is unknown, which is not free."""
+    flops_per_token: float | None = None
+    shares_prompts: bool = False
+    """Draws of one prompt read it once: in this process, or where one request asks for several answers."""
+
 
 Progress = Callable[[str, int, int, float], None]
 """Called as replies come in with (step, answered, asked, usd that this process has paid so far)."""
@@ -43,6 +59,9 @@ class State:
     """What the last step measured, as plain data."""
     predictions: pl.DataFrame | None = None
     """What the last step's student answered: student, split, id, expected, predicted, score."""
+    pool: pl.DataFrame | None = None
+    """Every solution that the last step sampled, with its teacher and what it cost: written beside the rows, and read
+    by no later step."""
 
     @property
     def student(self) -> TrainedStudent | None:
@@ -70,8 +89,8 @@ class Context:
 
     task: Task
     gold: Gold
-    teacher: Model
-    sampling: Sampling
+    teachers: Mapping[str, Teacher]
+    """By name, at least one; the first is the one that verbs ask which name none."""
     student: StudentSettings
     rng_seed: int
     contexts: Sequence[str] = ()
@@ -92,7 +111,20 @@ class Context:
     def at(self, step: str, round_: int) -> Context:
         """This context as the named step sees it; what may still be spent is shared by all of them."""
         seed = int(fingerprint([self.rng_seed, step], digits=8), 16)
-        return replace(self, step=step, round_=round_, sampling=replace(self.sampling, rng_seed=seed))
+        teachers = {
+            name: replace(one, sampling=replace(one.sampling, rng_seed=seed)) for name, one in self.teachers.items()
+        }
+        return replace(self, step=step, round_=round_, teachers=teachers)
+
+    @property
+    def teacher(self) -> Teacher:
+        """The teacher that writes rows."""
+        return next(iter(self.teachers.values()))
+
+    @property
+    def sampling(self) -> Sampling:
+        """How that teacher samples."""
+        return self.teacher.sampling
 
     def rng(self, *purpose: str | int) -> np.random.Generator:
         """A random stream that belongs to this step alone."""
@@ -103,8 +135,8 @@ class Context:
         """True when this step sends nothing more."""
         return self.purse.ended is not None or self.step in self.purse.ended_steps
 
-    def ask(self, requests: Sequence[Request]) -> list[Reply | Failure | None]:
-        """Put requests to the teacher.
+    def ask(self, requests: Sequence[Request], teacher: Teacher | None = None) -> list[Reply | Failure | None]:
+        """Put requests to a teacher; without one, to the teacher that writes rows.
 
         Returns:
             One answer each, in order; None for those the budget did not reach.
@@ -114,7 +146,7 @@ class Context:
         sent = requests if purse.limit is None else requests[: purse.limit]
         if not self.is_ended:
             try:
-                for reply in self.teacher.generate(iter(sent), step=self.step):
+                for reply in (teacher or self.teacher).model.generate(iter(sent), step=self.step):
                     replies.append(reply)
                     purse.paid_usd += 0.0 if reply.is_cached else reply.usd or 0.0
                     self.progress(self.step, len(replies), len(sent), purse.paid_usd)

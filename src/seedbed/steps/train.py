@@ -13,7 +13,7 @@ from seedbed.estimate import Estimate, paired_gain
 from seedbed.evaluation import metrics
 from seedbed.fingerprint import fingerprint
 from seedbed.models.worlds import World
-from seedbed.rows import accepted, inputs, targets
+from seedbed.rows import accepted, inputs, lessons, teaching
 from seedbed.steps.context import Context, State, TrainedStudent
 from seedbed.steps.step import Step
 from seedbed.students import Student, open_student
@@ -35,7 +35,7 @@ class Train(Step):
 
     def run(self, ctx: Context, state: State) -> State:
         """Fit and measure; the student is named after this step."""
-        rows = accepted(state.rows)
+        rows = teaching(ctx.task, accepted(state.rows))
         student = fit(ctx, rows, weights=self._weights(rows))
         measured, answers = measure(ctx, ctx.step, student)
         if ctx.world is not None:
@@ -70,14 +70,13 @@ def fit(ctx: Context, rows: pl.DataFrame, *, weights: np.ndarray | None = None) 
             "0 accepted rows",
             "see the rejected and failed rows with `seedbed show`; mend the prompt, the teacher or the budget",
         )
-    select = ctx.gold.select
+    select = teaching(ctx.task, ctx.gold.select)
     if select.height:
         ctx.read_gold("select", "early stopping")
     return open_student(ctx.student, labels=list(ctx.task.labels)).fit(
-        inputs(ctx.task, rows),
-        targets(ctx.task, rows),
+        *lessons(ctx.task, rows),
         sample_weight=weights,
-        select=(inputs(ctx.task, select), targets(ctx.task, select)) if select.height else None,
+        select=lessons(ctx.task, select) if select.height else None,
         rng_seed=ctx.rng_seed,
     )
 
@@ -88,7 +87,12 @@ def answer(ctx: Context, student: Student, rows: pl.DataFrame) -> pl.DataFrame:
     Returns:
         id, expected, predicted, correct, score, and cluster: what the row shares with others, or null.
     """
-    answers = metrics.score_rows(ctx.task, rows, student.predict(inputs(ctx.task, rows)))
+    said = student.predict(inputs(ctx.task, rows))
+    if ctx.task.kind == "reasoning":
+        from seedbed.verification.solutions import check_solutions
+
+        said = [one.answer or "" for one in check_solutions(ctx.task, said, rows[ctx.task.target].to_list())]
+    answers = metrics.score_rows(ctx.task, rows, said)
     context = rows[ctx.task.context].to_list() if ctx.task.context else [None] * rows.height
     shared = [None if text is None else fingerprint(text) for text in context]
     return answers.with_columns(pl.Series("cluster", shared, dtype=pl.String))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,10 +17,11 @@ from seedbed.evaluation.leakage import find_leaks
 from seedbed.fingerprint import fingerprint
 from seedbed.models import open_model
 from seedbed.models.worlds import World, open_world
+from seedbed.pocket.problems import write as write_problems
 from seedbed.randomness import stream
 from seedbed.recipe import GoldSettings, Recipe, walk
 from seedbed.rows import gold_rows, read_table, targets
-from seedbed.steps import Evaluate, Feedback, Repeat, UseRows
+from seedbed.steps import Evaluate, Feedback, Repeat, Train, UseRows
 from seedbed.synthesis.prompts import check_prompts
 from seedbed.task import Task, load_task
 
@@ -131,18 +133,19 @@ def _world(source: str) -> World | None:
 
 
 def _student_problems(task: Task, recipe: Recipe) -> list[SeedbedError]:
-    is_reader = recipe.student.kind == "reader"
-    if is_reader != (task.kind == "extractive_qa"):
-        fitting = "reader" if task.kind == "extractive_qa" else "linear, embedding or encoder"
-        return [
-            ConfigError(
-                "the student cannot do the task", f"a {recipe.student.kind} for {task.kind}", f"student: {fitting}"
-            )
-        ]
-    return []
+    kind, steps = recipe.student.kind, walk(recipe.steps)
+    fitting = {"extractive_qa": ["reader"], "reasoning": ["lm"]}.get(task.kind, ["linear", "embedding", "encoder"])
+    if kind in fitting or not any(isinstance(step, Train | Evaluate) for step in steps):
+        return []
+    return [ConfigError("the student cannot do the task", f"a {kind} for {task.kind}", f"student: {' or '.join(fitting)}")]
 
 
 def _step_problems(task: Task, recipe: Recipe) -> list[SeedbedError]:
+    strange = [step.verb for step in walk(recipe.steps) if task.kind not in step.kinds]
+    if strange:
+        seen = f"{', '.join(dict.fromkeys(strange))}; the task is {task.kind}"
+        fix = "reasoning has sample, curate, train and evaluate; other tasks have all verbs but sample and curate"
+        return [ConfigError("a verb is not for this kind of task", seen, fix)]
     if task.context is None or not any(isinstance(step, Feedback) for step in walk(recipe.steps)):
         return []
     fix = "use `synthesise` for more rows instead"
@@ -169,10 +172,25 @@ def _load(task: Task, source: str, settings: GoldSettings, *, rows: int | None) 
                 "gold from a known world has no size of its own", source, "add gold.rows, e.g. rows: 3000"
             )
         return _world_gold(world.name, rows, settings.rng_seed)
+    if source.startswith("pocket:"):
+        return _pocket_gold(task, source, rows, settings)
     found = gold_rows(task, read_table(source), columns=settings.columns, labels=settings.labels, source=source)
     if rows is not None and rows < found.height:
         found = found[sorted(stream(settings.rng_seed, "take").choice(found.height, rows, replace=False).tolist())]
     return found
+
+
+def _pocket_gold(task: Task, source: str, rows: int | None, settings: GoldSettings) -> pl.DataFrame:
+    """Word problems that no pocket model was trained on, `pocket:problems` or, say, `pocket:problems?steps=3-5`."""
+    matched = re.fullmatch(r"pocket:problems(?:\?steps=(\d)-(\d))?", source)
+    if matched is None or rows is None or task.kind != "reasoning":
+        seen = f"{source}, gold.rows {rows}, task {task.kind}"
+        fix = "source: pocket:problems (or pocket:problems?steps=3-5), rows: 600, for a reasoning task"
+        raise ConfigError("the pocket models' word problems need a size and a reasoning task", seen, fix)
+    steps = (int(matched[1]), int(matched[2])) if matched[1] else (2, 6)
+    made = write_problems(rows, settings.rng_seed, steps)
+    columns = {task.written: [one.text for one in made], "solution": [one.solution for one in made]}
+    return gold_rows(task, pl.DataFrame({**columns, "answer": [one.answer for one in made]}), source=source)
 
 
 @lru_cache(maxsize=4)

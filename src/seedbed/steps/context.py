@@ -21,6 +21,7 @@ from seedbed.students import Student, StudentSettings
 from seedbed.synthesis.drafts import Sampling
 from seedbed.task import Task
 
+
 @dataclass(frozen=True)
 class Teacher:
     """A model that may be asked, how it samples, and what its tokens cost."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,7 @@ class Evaluate(Step):
     All of them at once: opening the test split after each round would turn it into another `select`.
     """
 
+    kinds: ClassVar[Collection[str]] = (*Step.kinds, "reasoning")
     verb: Literal["evaluate"] = "evaluate"
     shift: bool = True
     """Also measure how the synthetic texts differ from gold, and draw both on a map; takes a few seconds."""
@@ -53,14 +55,15 @@ class Evaluate(Step):
             more["labels"] = labels
             more["confusion"] = metrics.confusion(*said, labels).tolist()
             more["macro_f1"] = metrics.macro_f1(*said, labels)
-        else:
+        elif ctx.task.kind == "extractive_qa":
             f1 = bootstrap(final["score"].to_numpy(), clusters=final["cluster"].to_list(), rng_seed=0)
             more["f1"] = f1.to_dict()
         # Many small matrices: a second thread only waits for the first; see `seedbed.run`.
         with threadpool_limits(1):
             if len(answers) > 1:
                 more["slices"] = self._slices(ctx, test, answers[0], final)
-            if self.shift:
+            if self.shift and ctx.task.kind != "reasoning":
+                # The sampled problems are gold's own: there is no shift to see.
                 more |= self._shift(ctx, state)
         return State(state.rows, state.students, more, pl.concat(answers))
 

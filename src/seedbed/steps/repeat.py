@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +24,7 @@ class Repeat(Step):
         Wang, Zhou and Sachan 2023, arXiv:2310.13671, algorithm 2 with R = 2 rounds.
     """
 
+    kinds: ClassVar[Collection[str]] = (*Step.kinds, "reasoning")
     verb: Literal["repeat"] = "repeat"
     rounds: int = Field(2, ge=1)
     stop_without_gain: bool = False

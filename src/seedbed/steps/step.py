@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -31,6 +32,8 @@ class Step(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kinds: ClassVar[Collection[str]] = ("classification", "extractive_qa")
+    """Kinds of task that the verb makes sense for."""
     verb: str
 
     def run(self, ctx: Context, state: State) -> State:

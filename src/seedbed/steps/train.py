@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -28,6 +29,7 @@ class Train(Step):
         early stopping looks at `select`, never at the rows mistakes come from, and never at `test`.
     """
 
+    kinds: ClassVar[Collection[str]] = (*Step.kinds, "reasoning")
     verb: Literal["train"] = "train"
     additions_share: float | None = Field(None, gt=0, lt=1)
     """p of the paper's section 2.6: total weight of rows made in rounds 1 and later, as a share of all synthetic rows.

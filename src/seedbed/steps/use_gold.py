@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection
+from typing import ClassVar, Literal
 
 import polars as pl
 
@@ -18,6 +19,7 @@ class UseGold(Step):
     on it. A student trained on them makes no honest mistakes on them; `extrapolate` then needs `folds`.
     """
 
+    kinds: ClassVar[Collection[str]] = (*Step.kinds, "reasoning")
     verb: Literal["use_gold"] = "use_gold"
 
     def run(self, ctx: Context, state: State) -> State:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection
+from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
@@ -24,6 +25,7 @@ class UseRows(Step):
         Wang, Zhou and Sachan 2023, arXiv:2310.13671, table 5 (another method's rows as the seed).
     """
 
+    kinds: ClassVar[Collection[str]] = (*Step.kinds, "reasoning")
     verb: Literal["use_rows"] = "use_rows"
     source: str
     """A .jsonl, .csv or .parquet file, or `hf:NAME[:CONFIG][@SPLIT]`."""

@@ -41,6 +41,8 @@ TEMPLATES: dict[str, str] = {
     # Why the gold answer of a mistake is right; told back to the teacher in {hint}.
     "explain": _HEAD + '\n{context_block}Text:\n<<<\n{example}\n>>>\n\nThe right answer is "{label}". Say in one short'
     " sentence why. Reply with that sentence only.",
+    # The problem comes last, after a blank line: whatever a task adds stands before it.
+    "solve": "{instruction}\n\n{problem}",
     # A label check: the teacher reads what came back without knowing what was asked for.
     "verify": _HEAD + "\n{context_block}Which label fits this text?\n<<<\n{example}\n>>>\nAnswer with one of: {labels}."
     " Reply with the label only.",

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.students.tiny_encoder import write_tiny_encoder
+from tests.students.tiny_lm import tiny_lm
 
 from seedbed.errors import ConfigError, DataError
 from seedbed.students import Student, TextRow, load_student, open_student, student_settings
 
-KINDS = ("linear", "embedding", "encoder", "reader")
+KINDS = ("linear", "embedding", "encoder", "reader", "lm")
 CLASSIFIERS = ("linear", "embedding", "encoder")
 LABELS = ("bad", "good", "neither")
 
@@ -39,6 +40,7 @@ def settings(kind: str, **changes: Any) -> dict[str, Any]:
         "embedding": {"checkpoint": checkpoint(), "max_length": 32, "c": 100.0},
         "encoder": {"checkpoint": checkpoint(), **tuned},
         "reader": {"checkpoint": checkpoint(), **tuned, "stride": 4},
+        "lm": {"checkpoint": tiny_lm(), **tuned, "epochs": 20, "lr": 1e-2, "max_new": 6},
     }
     return {"kind": kind, **by_kind[kind], **changes}
 
@@ -60,7 +62,7 @@ def toy(kind: str, n: int = 48, offset: int = 0) -> Rows:
 
 
 def opened(kind: str, **changes: Any) -> Student:
-    return open_student(settings(kind, **changes), labels=() if kind == "reader" else LABELS)
+    return open_student(settings(kind, **changes), labels=LABELS if kind in CLASSIFIERS else ())
 
 
 @cache
@@ -71,7 +73,7 @@ def fitted(kind: str) -> Student:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_fit_returns_the_student_itself_and_leaves_its_settings_alone(kind: str) -> None:
-    student, rows = opened(kind, **({"epochs": 1} if kind in ("encoder", "reader") else {})), toy(kind)
+    student, rows = opened(kind, **({"epochs": 1} if kind in ("encoder", "reader", "lm") else {})), toy(kind)
     before = student.settings.model_dump()
     assert student.fit(rows.X, rows.y) is student
     assert student.settings.model_dump() == before

@@ -11,6 +11,7 @@ from seedbed.students.settings import (
     EmbeddingSettings,
     EncoderSettings,
     LinearSettings,
+    LmSettings,
     ReaderSettings,
     StudentSettings,
     student_settings,
@@ -21,6 +22,7 @@ __all__ = [
     "EncoderSettings",
     "Examples",
     "LinearSettings",
+    "LmSettings",
     "ReaderSettings",
     "Student",
     "StudentSettings",
@@ -37,7 +39,7 @@ def open_student(settings: Any = "linear", *, labels: Sequence[str] = ()) -> Stu
     Args:
         settings: A name such as "linear", a mapping such as {"kind": "encoder", "epochs": 3}, or settings.
         labels: All label names of the task: the columns of `predict_proba`, also of labels that no training row
-            has. Empty takes the labels seen in training, and is right for a reader.
+            has. Empty takes the labels seen in training, and is right for a reader and a language model.
 
     Raises:
         ConfigError: Settings that do not fit, or a student whose extra is not installed.
@@ -58,6 +60,10 @@ def open_student(settings: Any = "linear", *, labels: Sequence[str] = ()) -> Stu
         from seedbed.students.encoder import EncoderStudent
 
         return EncoderStudent(chosen, labels)
+    if chosen.kind == "lm":
+        from seedbed.students.lm import LmStudent
+
+        return LmStudent(chosen, labels)
     from seedbed.students.reader import ReaderStudent
 
     return ReaderStudent(chosen, labels)
@@ -83,6 +89,10 @@ def load_student(folder: Path) -> Student:
         from seedbed.students.encoder import EncoderStudent
 
         return EncoderStudent.load(folder)
+    if kind == "lm":
+        from seedbed.students.lm import LmStudent
+
+        return LmStudent.load(folder)
     from seedbed.students.reader import ReaderStudent
 
     return ReaderStudent.load(folder)

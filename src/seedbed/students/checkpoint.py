@@ -74,25 +74,25 @@ def device() -> Any:
 
 
 @contextmanager
-def fixed_arithmetic(rng_seed: int = 0) -> Iterator[None]:
+def fixed_arithmetic(rng_seed: int = 0, threads: int | None = None) -> Iterator[None]:
     """Inside, torch adds in one order and draws from `rng_seed`; outside, everything is as it was before.
 
-    The number of threads decides in which order numbers are added, so it is pinned to the number of cores, or to
-    SEEDBED_THREADS.
+    The number of threads decides in which order numbers are added, so it is pinned: to SEEDBED_THREADS, or else to
+    `threads`, where None is the number of cores.
     """
     import torch
 
-    threads, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    free, before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     # Without this cuBLAS refuses deterministic work; it is read when CUDA is first used.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     with torch.random.fork_rng():
-        torch.set_num_threads(int(os.environ.get("SEEDBED_THREADS") or os.cpu_count() or 1))
+        torch.set_num_threads(int(os.environ.get("SEEDBED_THREADS") or threads or os.cpu_count() or 1))
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.manual_seed(rng_seed)
         try:
             yield
         finally:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(free)
             torch.use_deterministic_algorithms(before)
 
 

@@ -36,7 +36,7 @@ class Student(Protocol):
 
     @property
     def classes_(self) -> list[str]:
-        """Label names in the order of the columns of `predict_proba`; empty for a reader."""
+        """Label names in the order of the columns of `predict_proba`; empty for a reader or a language model."""
         ...
 
     def fit(
@@ -52,7 +52,7 @@ class Student(Protocol):
 
         Args:
             X: (n,) rows, all with the same number of fields.
-            y: (n,) label names, or answers for a reader.
+            y: (n,) label names, or answers for a reader, or solutions for a language model.
             sample_weight: (n,) finite and >= 0; None is 1 for every row.
             select: Rows that choose the checkpoint and stop training, and teach nothing.
             rng_seed: Decides initial weights, order of rows and dropout.
@@ -63,7 +63,7 @@ class Student(Protocol):
         ...
 
     def predict(self, X: Sequence[TextRow]) -> list[str]:
-        """(n,) best label or answer of each row."""
+        """(n,) best label, answer or solution of each row."""
         ...
 
     def predict_proba(self, X: Sequence[TextRow]) -> NDArray[np.float64]:

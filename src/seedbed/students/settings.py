@@ -77,22 +77,56 @@ class ReaderSettings(_TunedSettings):
     """Best starts and best ends that are paired to find the best legal span."""
 
 
+class LmSettings(_Settings):
+    """A causal language model fine-tuned to write the solution of a problem; all its weights are trained."""
+
+    kind: Literal["lm"] = "lm"
+    checkpoint: str = "pocket:base"
+    """`pocket:NAME` (shipped: base, weak, strong), `pocket:FOLDER` (a saved student), a folder or a hub name."""
+    instruction: str = ""
+    """Stands before the problem in the message, a blank line between; a pocket model does not read it."""
+    steps: int | None = Field(None, ge=1)
+    """Optimiser steps, whatever the number of rows; None trains `epochs` passes over the rows."""
+    epochs: int = Field(3, ge=1)
+    batch: int = Field(32, ge=1)
+    """Rows per optimiser step."""
+    lr: float | None = Field(None, gt=0)
+    """Peak learning rate, reached after the warm-up. None is 1e-3 for a pocket model and 2e-5 for any other."""
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of all steps over which the learning rate climbs; it then falls linearly to 0."""
+    clip: float = Field(1.0, gt=0)
+    """Largest norm of a gradient."""
+    checks: int = Field(4, ge=1)
+    """How often the loss on `select` is measured, at even distances, to choose the checkpoint."""
+    max_length: int = Field(512, ge=16, le=131_072)
+    """Tokens of problem and solution together; the rest of a solution is cut off and teaches no end."""
+    max_new: int = Field(256, ge=1)
+    """Longest solution that is written, in tokens."""
+
+    @property
+    def is_pocket(self) -> bool:
+        """Whether it starts from a pocket model."""
+        return self.checkpoint.startswith("pocket:")
+
+    def peak(self) -> float:
+        """The learning rate at its highest."""
+        return self.lr or (1e-3 if self.is_pocket else 2e-5)
+
+
 def _named(found: Any) -> Any:
     return {"kind": found} if isinstance(found, str) else found
 
 
-StudentSettings = Annotated[
-    Annotated[LinearSettings | EmbeddingSettings | EncoderSettings | ReaderSettings, Field(discriminator="kind")],
-    BeforeValidator(_named),
-]
+AnySettings = LinearSettings | EmbeddingSettings | EncoderSettings | ReaderSettings | LmSettings
+
+StudentSettings = Annotated[Annotated[AnySettings, Field(discriminator="kind")], BeforeValidator(_named)]
 """One student as a recipe writes it: `linear`, or `{kind: encoder, epochs: 3}`."""
 
-_ADAPTER: TypeAdapter[LinearSettings | EmbeddingSettings | EncoderSettings | ReaderSettings] = TypeAdapter(
-    StudentSettings
-)
+_ADAPTER: TypeAdapter[AnySettings] = TypeAdapter(StudentSettings)
 
 
-def student_settings(found: Any) -> LinearSettings | EmbeddingSettings | EncoderSettings | ReaderSettings:
+def student_settings(found: Any) -> AnySettings:
     """Settings from a name, a mapping or settings.
 
     Raises:

@@ -41,9 +41,9 @@ def fine_tune(
     import torch
 
     frozen = _freeze(parts["encoder"], settings.frozen_layers)
-    optimizer = torch.optim.AdamW(_groups(parts, settings.weight_decay), lr=settings.lr, fused=True)
+    optimizer = torch.optim.AdamW(groups(parts, settings.weight_decay), lr=settings.lr, fused=True)
     steps = settings.epochs * len(training_batches(lengths, settings.batch, stream(0)))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _height(step, steps, settings.warmup))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: height(step, steps, settings.warmup))
     scores: list[float] = []
     best: dict[str, Any] = {}
     for epoch in range(settings.epochs):
@@ -69,7 +69,7 @@ def fine_tune(
     return scores
 
 
-def _height(step: int, steps: int, warmup: float) -> float:
+def height(step: int, steps: int, warmup: float) -> float:
     """Share of the peak learning rate at a step: it climbs linearly, then falls linearly towards 0."""
     climb = max(1, round(warmup * steps))
     return min((step + 1) / climb, (steps - step) / max(1, steps - climb + 1))
@@ -90,7 +90,7 @@ def _freeze(encoder: Any, n_layers: int) -> list[Any]:
     return frozen
 
 
-def _groups(parts: Any, weight_decay: float) -> list[dict[str, Any]]:
+def groups(parts: Any, weight_decay: float) -> list[dict[str, Any]]:
     """Weights decay; biases and norms, which are vectors, do not."""
     trained = [value for value in parts.parameters() if value.requires_grad]
     return [

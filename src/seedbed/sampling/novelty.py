@@ -1,0 +1,77 @@
+"""How likely a further correct solution is a new one, learned from the pool so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+THETAS = np.concatenate([[0.0], np.geomspace(0.02, 2000, 41)])
+SIGMAS = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97])
+LEAST, MOST = 1e-3, 1 - 1e-3
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """The chance that the next correct solution of a problem is new: (theta + sigma u) / (theta + c).
+
+    After c correct solutions of which u are unique. It falls with what was found and rises with how varied that was,
+    so a problem whose solutions are all alike is left sooner than one with a new form in every draw.
+
+    Source:
+        Pitman and Yor 1997 (the predictive rule); Good 1953 (a solution seen once is a draw that was new). Differs:
+        both parameters are fitted over problems by leaving one correct solution out, which needs only c, u and how many
+        solutions came once.
+    """
+
+    theta: Floats
+    """(M,) at least 0."""
+    sigma: Floats
+    """(M,) in [0, 1)."""
+
+    @classmethod
+    def fit(cls, c: ArrayLike, unique: ArrayLike, once: ArrayLike) -> Novelty:
+        """Fit from (P, M) counts: correct solutions, unique ones, and unique ones that came exactly once.
+
+        A model with no problem solved twice gets theta of 10: nothing is known, and most solutions of language models
+        differ at first.
+        """
+        correct, distinct, single = (np.asarray(part, dtype=np.int64) for part in (c, unique, once))
+        found = [_fit_one(correct[:, m], distinct[:, m], single[:, m]) for m in range(correct.shape[1])]
+        return cls(np.array([theta for theta, _ in found]), np.array([sigma for _, sigma in found]))
+
+    def chance(self, c: Floats, unique: Floats) -> Floats:
+        """(..., M) chance that the next correct solution is new; 1 where there is none yet."""
+        chance = (self.theta + self.sigma * unique) / np.maximum(self.theta + c, 1e-9)
+        return np.where(c <= 0, 1.0, np.clip(chance, 0.0, 1.0))
+
+    def expected(self, c: ArrayLike) -> Floats:
+        """(..., M) mean number of unique solutions among c (..., M) correct ones, for whole and broken c alike."""
+        wanted = np.asarray(c, dtype=float)
+        top = int(np.ceil(wanted.max(initial=0))) + 1
+        table = np.zeros((top + 1, len(self.theta)))
+        for i in range(top):
+            table[i + 1] = table[i] + self.chance(np.full(len(self.theta), float(i)), table[i])
+        low = wanted.astype(int)
+        columns = np.arange(len(self.theta))
+        found: Floats = table[low, columns] + (wanted - low) * (table[low + 1, columns] - table[low, columns])
+        return found
+
+
+def _fit_one(c: NDArray[np.int64], unique: NDArray[np.int64], once: NDArray[np.int64]) -> tuple[float, float]:
+    repeats = c >= 2
+    if not repeats.any():
+        return 10.0, 0.0
+    rows, times = np.unique(np.stack([c, unique, once])[:, repeats], axis=1, return_counts=True)
+    total, distinct, single = rows.astype(float)
+    theta, sigma = THETAS[:, None, None], SIGMAS[:, None]
+    # Left out one by one: a solution that came once was new beside the other c - 1 (u - 1 unique), any other was not.
+    new = np.clip((theta + sigma * (distinct - 1)) / (theta + total - 1), LEAST, MOST)
+    old = np.clip((theta + sigma * distinct) / (theta + total - 1), LEAST, MOST)
+    # Weighted by 1 / c: the left-out ones of a problem are not independent, each problem says one thing.
+    score = ((single * np.log(new) + (total - single) * np.log1p(-old)) / total * times).sum(axis=-1)
+    i, j = np.unravel_index(int(score.argmax()), score.shape)
+    return float(THETAS[i]), float(SIGMAS[j])

@@ -1,0 +1,141 @@
+"""Plans that a run can follow: so many draws for every problem, a cascade, a mixture, or draw by draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.errors import ConfigError
+from seedbed.randomness import stream
+from seedbed.sampling.allocate import Allocator, Charges, State
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Policy(Protocol):
+    """Says what to draw next; it sees counts, never the answers to come."""
+
+    def next_draws(self, state: State, budget: float, limits: Ints | None = None) -> Ints:
+        """(P, M) draws for the budget left; all zero when it is done."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The same number of draws for every problem, decided before the run.
+
+    Where the budget ends between two numbers, a random part of the problems gets one draw more, so that two fixed plans
+    spend the same.
+    """
+
+    target: Ints
+    """(P, M) draws of each model on each problem."""
+
+    @classmethod
+    def spend(cls, charges: Charges, shares: Sequence[float], budget: float, problems: int, rng_seed: int = 0) -> Fixed:
+        """Spend `budget` on all problems alike, `shares` (M,) of it with each model: one, or a uniform mixture."""
+        order = stream(rng_seed, "fixed plan").permutation(problems)
+        target = np.zeros((problems, len(shares)), dtype=np.int64)
+        for m, share in enumerate(shares):
+            target[order, m] = even_draws(charges.prompt[m], charges.draw[m], share * budget, problems)
+        return cls(target)
+
+    def next_draws(self, state: State, budget: float, limits: Ints | None = None) -> Ints:  # noqa: ARG002
+        """All at once; what was drawn before counts."""
+        return np.asarray(np.maximum(self.target - state.n, 0))
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Every problem to the first model so many times, the unsolved to the next one, and so on.
+
+    The last model spends what is left, evenly over the problems that are still unsolved.
+    """
+
+    charges: Charges
+    order: tuple[int, ...]
+    """Models, usually from weak to strong."""
+    draws: tuple[int, ...]
+    """Draws per problem of all but the last model."""
+    rng_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.draws) != len(self.order) - 1:
+            raise ConfigError("a cascade needs a number of draws for every model but the last", f"{self.draws}")
+
+    def next_draws(self, state: State, budget: float, limits: Ints | None = None) -> Ints:  # noqa: ARG002
+        """One stage at a time: a stage is due while an unsolved problem has fewer draws than it gives."""
+        found = np.zeros_like(state.n)
+        unsolved = np.flatnonzero(~state.solved)
+        for model, draws in zip(self.order, self.draws, strict=False):
+            found[unsolved, model] = np.maximum(draws - state.n[unsolved, model], 0)
+            if found.any():
+                return self._affordable(state.n, found, budget)
+        last = self.order[-1]
+        due = unsolved[state.n[unsolved, last] == 0]
+        if len(due):
+            draws_each = even_draws(self.charges.prompt[last], self.charges.draw[last], budget, len(due))
+            found[stream(self.rng_seed, "cascade").permutation(due), last] = draws_each
+        return found
+
+    def _affordable(self, n: Ints, draws: Ints, budget: float) -> Ints:
+        """A random part of the problems where the budget does not reach for all of them."""
+        order = stream(self.rng_seed, "cascade stage").permutation(len(n))
+        price = (draws * self.charges.draw + self.charges.first(n) * (draws > 0)).sum(axis=1)
+        found = draws.copy()
+        found[order[np.cumsum(price[order]) > budget]] = 0
+        return found
+
+
+@dataclass
+class Adaptive:
+    """A pilot on some problems, then draw by draw where it pays most.
+
+    The pilot is paid from the same budget and its solutions count. It takes about `share` of the budget at most, spread
+    so that every model is seen on the same problems: what a model does where another fails can be learned there only.
+    """
+
+    allocator: Allocator
+    pilot_draws: tuple[int, ...]
+    """(M,) draws of each model on a pilot problem."""
+    share: float = 0.1
+    rng_seed: int = 0
+    budget: float | None = field(default=None, init=False)
+
+    def next_draws(self, state: State, budget: float, limits: Ints | None = None) -> Ints:
+        """The pilot first, then batches of the allocator."""
+        if self.budget is None:
+            self.budget = budget
+            pilot = self._pilot(state, budget)
+            if pilot.any():
+                return pilot
+        return self.allocator.next_draws(state, budget, limits)
+
+    def _pilot(self, state: State, budget: float) -> Ints:
+        charges = self.allocator.charges
+        asked = np.asarray(self.pilot_draws, dtype=np.int64)
+        price = float((charges.prompt * (asked > 0) + charges.draw * asked).sum())
+        P = len(state.n)
+        size = min(P, int(self.share * budget / price)) if price else 0
+        found = np.zeros_like(state.n)
+        found[stream(self.rng_seed, "pilot").permutation(P)[:size]] = asked
+        return np.asarray(np.maximum(found - state.n, 0))
+
+
+def even_draws(prompt: float, draw: float, budget: float, problems: int) -> Ints:
+    """(problems,) draws that spend the budget, as even as whole draws allow, the larger ones first."""
+    found = np.zeros(problems, dtype=np.int64)
+    if problems == 0 or budget < prompt + draw:
+        return found
+    reached = min(problems, int(budget / (prompt + draw) + 1e-9))
+    rest = budget - reached * prompt
+    # With fewer prompts paid than problems, every reached problem gets one draw.
+    each = int(rest / draw / reached + 1e-9) if reached == problems else 1
+    found[:reached] = each
+    more = int(rest / draw + 1e-9) - each * reached
+    found[: min(more, reached)] += 1
+    return found

@@ -1,4 +1,4 @@
-"""Final answers: which one a solution gives, and whether two are the same. What a model wrote is data; nothing raises."""
+"""Final answers: which one a solution gives, and whether two are the same. No text makes anything here raise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ _HASHES = re.compile(r"####[ \t]*")
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{")
 _DATE = re.compile(r"(?<!\d)(\d{1,2})/(\d{1,2})/(\d{4})(?!\d)")
 _LETTER = re.compile(
-    r"^(?:option|choice|answer)?\s{0,3}(?:[\(\[]\s?([A-Za-z])\s?[\)\]]|([A-Za-z])(?=[).:,]|$)|([B-HJ-Z])(?=\s))", re.IGNORECASE
+    r"^(?:option|choice|answer)?\s{0,3}(?:[\(\[]\s?([A-Za-z])\s?[\)\]]|([A-Za-z])(?=[).:,]|$)|([B-HJ-Z])(?=\s))",
+    re.IGNORECASE,
 )
 _MARKED_LETTER = re.compile(r"\(([A-Z])\)|(?<=\s)([A-Z])\.?$")
 _THING = re.compile(r"(?:option|choice)\s{1,3}\(?([A-Za-z])\b", re.IGNORECASE)

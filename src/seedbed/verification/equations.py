@@ -17,7 +17,8 @@ DEEPEST = 20
 _MARK = re.compile(r"<<([^<>\n]{1,200})>>")
 _TOKEN = re.compile(
     r"(?P<mixed>\d{1,9} \d{1,3}/\d{1,3}(?![\d/]))"
-    r"|(?P<number>\d{1,3}(?: 000)+(?!\d)|(?:\d{1,3}(?:,\d{3})+(?!,?\d)|\d{1,30})(?:\.\d{1,30})?(?!\d)|(?<!\d)\.\d{1,30})"
+    r"|(?P<number>\d{1,3}(?: 000)+(?!\d)"
+    r"|(?:\d{1,3}(?:,\d{3})+(?!,?\d)|\d{1,30})(?:\.\d{1,30})?(?!\d)|(?<!\d)\.\d{1,30})"
     r"|(?P<word>[A-Za-z][A-Za-z'’]*)|(?P<sign>[-+*/=()])|(?P<percent>\\?%)|(?P<skip>[ \t$€£¥\\_~]+)|(?P<break>.)",
     re.ASCII | re.DOTALL,
 )
@@ -163,24 +164,24 @@ class _Reader:
         return bool(tokens) and _ends_operand(tokens[-1])
 
     def take(self, match: re.Match[str], following: re.Match[str] | None) -> None:
-        """Read one token."""
-        kind, token = match.lastgroup, match[0]
+        """Read one piece."""
+        kind, piece = match.lastgroup, match[0]
         if kind == "number":
-            self._number(token.replace(",", "").replace(" ", ""))
+            self._number(piece.replace(",", "").replace(" ", ""))
         elif kind == "mixed":
-            self._mixed(token)
+            self._mixed(piece)
         elif kind == "word":
             self._word(match, following)
         elif kind == "sign":
-            self._sign(token, following)
+            self._sign(piece, following)
         elif kind == "percent":
             if self.is_after_number:
                 self.part.tokens.append("%")
                 self.part.has_percent = True
-        elif token == "^":
+        elif piece == "^":
             self.run.is_algebra = self.part.is_algebra = True
-        elif token not in ",:;" or following is None or following.lastgroup != "sign":
-            self.close(is_sentence_end=token == ".")
+        elif piece not in ",:;" or following is None or following.lastgroup != "sign":
+            self.close(is_sentence_end=piece == ".")
 
     def _number(self, digits: str) -> None:
         if self.is_after_number:
@@ -191,13 +192,13 @@ class _Reader:
         self.part.decimals = len(digits.partition(".")[2])
         self.words = 0
 
-    def _mixed(self, token: str) -> None:
-        whole, fraction = token.split(" ")
+    def _mixed(self, piece: str) -> None:
+        whole, fraction = piece.split(" ")
         top, bottom = fraction.split("/")
         if self.is_after_number:
             self.close()
         self.part.tokens += ["(", whole, "+", top, "/", bottom, ")"]
-        self.part.operands.append(int(whole) + (Fraction(int(top), int(bottom)) if int(bottom) else 0))
+        self.part.operands.append(Fraction(whole) + (Fraction(int(top), int(bottom)) if int(bottom) else 0))
         self.part.decimals, self.words = 0, 0
 
     def _word(self, match: re.Match[str], following: re.Match[str] | None) -> None:
@@ -262,8 +263,8 @@ class _Reader:
         self.run, self.part, self.words = _Run(is_torn=was_computing and not is_sentence_end), Part(), 0
 
 
-def _ends_operand(token: str) -> bool:
-    return token in ")%" or token[-1].isdigit()
+def _ends_operand(piece: str) -> bool:
+    return piece in ")%" or piece[-1].isdigit()
 
 
 def _sum(tokens: list[str], position: int, percent: int, depth: int) -> tuple[Fraction, int]:
@@ -283,19 +284,19 @@ def _product(tokens: list[str], position: int, percent: int, depth: int) -> tupl
 
 
 def _operand(tokens: list[str], position: int, percent: int, depth: int) -> tuple[Fraction, int]:
-    token = tokens[position]
+    piece = tokens[position]
     if depth > DEEPEST:
         raise ValueError
-    if token == "-":
+    if piece == "-":
         value, position = _operand(tokens, position + 1, percent, depth + 1)
         return -value, position
-    if token == "(":
+    if piece == "(":
         value, position = _sum(tokens, position + 1, percent, depth + 1)
         if tokens[position] != ")":
             raise ValueError
         position += 1
     else:
-        value, position = Fraction(token), position + 1
+        value, position = Fraction(piece), position + 1
     if position < len(tokens) and tokens[position] == "%":
         return value / percent, position + 1
     return value, position
@@ -336,16 +337,16 @@ def _factors(tokens: list[str], position: int, depth: int) -> tuple[_Terms, int]
 def _factor(tokens: list[str], position: int, depth: int) -> tuple[str, int]:
     if depth > DEEPEST:
         raise ValueError
-    token = tokens[position]
-    if token == "-":
+    piece = tokens[position]
+    if piece == "-":
         operand, position = _factor(tokens, position + 1, depth + 1)
         return f"(-{operand})", position
-    if token == "(":
+    if piece == "(":
         terms, position = _terms(tokens, position + 1, depth + 1)
         inner = _joined(terms, "+-")
         operand, position = (inner if len(terms) == 1 else f"({inner})"), position + 1
     else:
-        operand, position = str(Fraction(token)), position + 1
+        operand, position = str(Fraction(piece)), position + 1
     if position < len(tokens) and tokens[position] == "%":
         return f"{operand}%", position + 1
     return operand, position

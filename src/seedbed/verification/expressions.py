@@ -36,12 +36,14 @@ _FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]*)\}|(\d))\s*(?:\{([^{}]*)\}|(
 _ROOT = re.compile(r"\\sqrt\s*(?:\[(\d+)\])?\s*(?:\{([^{}]*)\}|(\w))")
 _BARS = re.compile(r"\|([^|]*)\|")
 _RADICAL = re.compile(r"√\s*(\w+)")
-_WORDING = re.compile(r"\\(?:text|mathrm|mbox|textbf)\s*\{[^{}]*\}|\\(?:left|right|displaystyle|,|;|!|:|quad|\s)|\^\\circ|\\%|\$|%")
+_WORDING = re.compile(
+    r"\\(?:text|mathrm|mbox|textbf)\s*\{[^{}]*\}|\\(?:left|right|displaystyle|,|;|!|:|quad|\s)|\^\\circ|\\%|\$|%"
+)
 _SYMBOLS = {"\\cdot": "*", "\\times": "*", "\\div": "/", "\\pi": " pi ", "π": " pi ", "√": " sqrt ", "\\ln": " ln "}
 _SET = {"\\{": "⟦", "\\}": "⟧"}
 
 
-class _NoValue(Exception):  # noqa: N818
+class _NoValue(Exception):
     """The formula has no value here: outside what is read, or undefined at this point."""
 
 
@@ -167,7 +169,7 @@ def _tree(text: str) -> ast.expr | None:
 
 
 def _is_rooted(tree: ast.expr) -> bool:
-    """True when a negative variable could leave the real numbers: roots, logarithms, powers that are no plain number."""
+    """True when a negative variable could leave the real numbers: roots, logarithms, powers of no plain number."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ROOTS:
             return True

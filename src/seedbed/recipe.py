@@ -63,7 +63,7 @@ class GoldSettings(Settings):
     """Share of `steer` and `select` rows whose label is replaced by a wrong one: a stress test, never for real work."""
 
 
-_ADDRESS = re.compile(r"(sim|recorded|openai|anthropic|hf|vllm):.+|https?://[^#]+#.+", re.S)
+_ADDRESS = re.compile(r"(sim|recorded|openai|anthropic|hf|pocket|vllm):.+|https?://[^#]+#.+", re.S)
 
 
 class TeacherSettings(Settings):
@@ -71,7 +71,7 @@ class TeacherSettings(Settings):
 
     model: str
     """`sim:WORLD`, `openai:NAME`, `anthropic:NAME`, `http://HOST:PORT/v1#NAME`, `hf:NAME` or `hf:FOLDER` (in this
-    process), `vllm:NAME` or `recorded:FILE`."""
+    process), `pocket:weak|strong|base`, `vllm:NAME` or `recorded:FILE`."""
     temperature: float = Field(0.9, ge=0)
     top_p: float = Field(1.0, gt=0, le=1)
     max_tokens: int = Field(512, ge=1)
@@ -83,7 +83,8 @@ class TeacherSettings(Settings):
     def _is_address(cls, model: str) -> str:
         if not _ADDRESS.fullmatch(model):
             raise ValueError(
-                "no model can be at such an address: use sim:WORLD, openai:NAME, http://HOST:PORT/v1#NAME, hf:NAME, ..."
+                "no model can be at such an address: "
+                "use sim:WORLD, pocket:NAME, openai:NAME, http://HOST:PORT/v1#NAME, hf:NAME, ..."
             )
         return model
 

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from seedbed.models.retry import Retry
     from seedbed.models.throttle import Throttle
 
-__all__ = ["Endpoint", "Price", "Retryable", "Wire", "flops_per_token", "open_model", "open_wire", "price_of", "shares_prompts"]
+__all__ = [
+    "Endpoint",
+    "Price",
+    "Retryable",
+    "Wire",
+    "flops_per_token",
+    "open_model",
+    "open_wire",
+    "price_of",
+    "shares_prompts",
+]
 
 
 def open_model(
@@ -31,7 +41,8 @@ def open_model(
     Args:
         address: `sim:WORLD[?knob=value&...]` (the embedded, simulated teacher), `openai:NAME`, `anthropic:NAME`,
             `http(s)://HOST:PORT/v1#NAME` (any server that speaks one of their formats), `hf:ORG/NAME` or
-            `hf:FOLDER` (in this process, through transformers), `vllm:ORG/NAME` (vLLM's engine), or `recorded:FILE`.
+            `hf:FOLDER` (in this process, through transformers), `pocket:weak|strong|base` or `pocket:FOLDER` (in this
+            process, with numpy alone), `vllm:ORG/NAME` (vLLM's engine), or `recorded:FILE`.
         ledger: Owns every answer; what it owns is never asked again.
         budget: Caps, on a scope of the ledger.
         settings: Where and how fast.
@@ -110,6 +121,10 @@ def open_wire(address: str, settings: Endpoint) -> Wire:
         from seedbed.models.hf import open_hf
 
         return open_hf(address, settings)
+    if scheme == "pocket":
+        from seedbed.models.pocket import open_pocket
+
+        return open_pocket(address, settings)
     if scheme == "vllm":
         from seedbed.models.vllm import open_vllm
 
@@ -117,5 +132,6 @@ def open_wire(address: str, settings: Endpoint) -> Wire:
     raise ConfigError(
         "no model can be at such an address",
         address,
-        "use sim:WORLD, openai:NAME, anthropic:NAME, http://HOST:PORT/v1#NAME, hf:NAME, vllm:NAME or recorded:FILE",
+        "use sim:WORLD, pocket:NAME, openai:NAME, anthropic:NAME, http://HOST:PORT/v1#NAME, hf:NAME, vllm:NAME or "
+        "recorded:FILE",
     )

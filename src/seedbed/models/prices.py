@@ -86,6 +86,10 @@ def flops_per_token(address: str, settings: Endpoint) -> float | None:
 
         parameters = size_of(address)
         return None if parameters is None else 2.0 * parameters
+    if billion is None and address.startswith("pocket:"):
+        from seedbed.models.pocket import most_flops_per_token
+
+        return most_flops_per_token(address)
     return None if billion is None else 2e9 * billion
 
 

@@ -66,7 +66,8 @@ def minimise(
 ) -> tuple[Floats, Floats]:
     """Parameters (R, d) of the lowest loss inside a box, and that loss (R,), for every weighting at once.
 
-    Newton steps with Levenberg's damping. A weighting that has settled is left alone, so hundreds cost little more than the slowest few.
+    Newton steps with Levenberg's damping. A weighting that has settled is left alone, so hundreds cost little more than
+    the slowest few.
     """
     here = np.clip(start, low, high)
     found = np.arange(len(here))
@@ -87,7 +88,7 @@ def minimise(
         active = active[~settled]
         if not len(active):
             break
-    return here, loss
+    return np.asarray(here, dtype=np.float64), loss
 
 
 def _step(slope: Floats, curve: Floats, damping: Floats, here: Floats, box: tuple[Floats, Floats]) -> Floats:

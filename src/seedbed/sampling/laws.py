@@ -39,7 +39,8 @@ class Law(ABC):
     def coverage(self, k: ArrayLike) -> Floats:
         """Share of problems that k draws would solve, a fraction, for any k > 0, whole or not, beyond the pilot too."""
         ks = np.asarray(k, dtype=np.float64)
-        return self.curves(self.parameters_[None, :], np.atleast_1d(ks).ravel())[0].reshape(ks.shape)
+        curve = self.curves(self.parameters_[None, :], np.atleast_1d(ks).ravel())[0]
+        return np.asarray(curve.reshape(ks.shape), dtype=np.float64)
 
     def log_likelihood(self, n: ArrayLike, c: ArrayLike) -> Floats:
         """How well the law says, for problems it has not seen, which draw is the first correct one.
@@ -57,7 +58,7 @@ class Law(ABC):
             (P,) natural logarithms, higher is better.
         """
         table = fold(n, c)
-        return self.scores(self.parameters_[None, :], table)[0][table.line]
+        return np.asarray(self.scores(self.parameters_[None, :], table)[0][table.line], dtype=np.float64)
 
     def scores(self, parameters: Floats, table: Table) -> Floats:
         """`log_likelihood` of each line of a table (R, U) under each of many parameters (R, d)."""
@@ -72,7 +73,7 @@ class Law(ABC):
         log_rest = np.log(np.maximum(1.0 - reached, SMALLEST))
         drawn = last >= 0
         never = missing[np.arange(len(last)), last] * drawn
-        return np.asarray(log_first @ here.T + log_rest[:, last] * never)
+        return np.asarray(log_first @ here.T + log_rest[:, last] * never, dtype=np.float64)
 
     @abstractmethod
     def fit_many(self, table: Table, weights: Floats, start: Floats | None = None) -> Floats:

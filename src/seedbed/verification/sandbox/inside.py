@@ -7,6 +7,7 @@ they are compared outside.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import linecache
 import os
@@ -24,9 +25,7 @@ _OUT_OF_MEMORY = b'{"memory": true}\n'
 
 
 def take(fds: list[int]) -> None:
-    """Make the descriptors of a job 0 to 5 (input, output, errors, result, job, complaint) and close every other one."""
-    import fcntl
-
+    """Make a job's descriptors 0 to 5 (input, output, errors, result, job, complaint) and close every other one."""
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in fds]
     for wanted, fd in enumerate(high):
         os.dup2(fd, wanted, inheritable=False)
@@ -68,9 +67,9 @@ def _read_job() -> dict[str, object]:
 
 
 def _fresh_streams() -> None:
-    sys.stdin = open(0, encoding="utf-8", errors="replace")  # noqa: SIM115, PTH123
-    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
+    sys.stdin = open(0, encoding="utf-8", errors="replace")  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
     os.environ.clear()
     os.environ["HOME"] = os.environ["TMPDIR"] = os.getcwd()  # noqa: PTH109
     random.seed(0)  # the same program gives the same answer today and tomorrow
@@ -79,7 +78,7 @@ def _fresh_streams() -> None:
 def _perform(job: dict[str, object]) -> int:
     source = str(job["source"])
     asked: list[list[str]] = job["asked"]  # type: ignore[assignment]
-    module = types.ModuleType("__main__" if not asked else "program")
+    module = types.ModuleType(str(job["name"]))
     sys.modules[module.__name__] = module
     linecache.cache[NAME] = (len(source), None, source.splitlines(keepends=True), NAME)
     space = module.__dict__
@@ -91,7 +90,7 @@ def _perform(job: dict[str, object]) -> int:
 
 
 def _answer(kind: str, text: str, space: dict[str, object]) -> dict[str, object]:
-    """One thing that was asked of a program that has been loaded: the value of an expression, or a statement's effect."""
+    """One thing asked of a program that has been loaded: the value of an expression, or a statement's effect."""
     try:
         if kind == "do":
             exec(compile(text, "<test>", "exec"), space)  # noqa: S102
@@ -135,7 +134,7 @@ def describe(error: BaseException) -> str:
 
 
 def _leave(code: int) -> NoReturn:
-    """Wait for threads as an interpreter does at its end, write what is still in a buffer, and go without a clean-up."""
+    """Wait for threads as an interpreter does at its end, write what is in a buffer, and go without a clean-up."""
     try:
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and not thread.daemon:

@@ -23,14 +23,14 @@ from seedbed.verification.sandbox.outcome import outcome
 
 PACKAGE = "seedbed.verification.sandbox"
 INJECTED = ("syscalls", "seccomp", "landlock", "walls", "plain", "inside", "zygote")
-"""The modules that run inside, in the order they need each other. They are sent, not imported: inside there is no seedbed."""
+"""What runs inside, in the order they need each other. They are sent, not imported: inside there is no seedbed."""
 
-PRELOADED = """
-__future__ abc array ast bisect calendar cmath collections collections.abc contextlib copy csv ctypes dataclasses datetime
-decimal enum fcntl fractions functools gc hashlib heapq inspect io itertools json linecache locale math numbers operator os
-pprint queue random re resource select shutil signal socket statistics string struct tempfile textwrap threading time
-traceback types typing unicodedata zlib
-""".split()
+PRELOADED = (
+    "__future__ abc array ast bisect bz2 calendar cmath collections collections.abc contextlib copy csv ctypes "
+    "dataclasses datetime decimal enum fcntl fractions functools gc hashlib heapq inspect io itertools json linecache "
+    "locale lzma math numbers operator os pprint queue random re resource select shutil signal socket statistics string "
+    "struct tempfile textwrap threading time traceback types typing unicodedata zlib"
+).split()  # noqa: SIM905  a list of 60 lines says no more
 """What a program finds already imported. Everything else of the standard library is read when it is imported."""
 
 GRACE_S = 5.0
@@ -147,7 +147,12 @@ class Zygote:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603
-                _command(level), stdin=theirs, stdout=subprocess.DEVNULL, stderr=self._errors, env=_ENVIRONMENT, cwd="/"
+                _command(level),
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                env=_ENVIRONMENT,
+                cwd="/",
             )
         _, view, _ = _interpreter()
         config = {"level": level, "view": view, "hidden": _hidden(view), "preloaded": PRELOADED, "modules": _sources()}
@@ -187,7 +192,7 @@ class Zygote:
         Raises:
             ConfigError: A wall could not be built for this program, which therefore did not run.
         """
-        request = {"source": job.source, "asked": job.asked}
+        request = {"source": job.source, "asked": job.asked, "name": job.name}
         with contextlib.ExitStack() as stack:
             pipes = [os.pipe() for _ in range(3)]
             for read, _ in pipes:
@@ -237,7 +242,7 @@ class Zygote:
         return reply, [b"".join(parts[pipe]) for pipe in pipes]
 
     def _readable(self, pipes: list[int], seconds: float) -> Iterator[int]:
-        """Descriptors that have something to read, until all time is used up; a pipe at its end is left out from then on."""
+        """Descriptors that have something to read, until all time is used up; a pipe at its end is left out."""
         poll = select.poll()
         for fd in (*pipes, self._control.fileno()):
             poll.register(fd, select.POLLIN)

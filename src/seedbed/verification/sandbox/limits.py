@@ -18,7 +18,7 @@ class Limits:
     """What one run of a program may use; past it the program ends, and everything it started."""
 
     wall_s: float = 10.0
-    """Seconds of wall time. Generous, because a busy machine must not make a right program wrong; `cpu_s` is the judge."""
+    """Seconds of wall time. Generous: a busy machine must not make a right program wrong. `cpu_s` is the judge."""
     cpu_s: int = 4
     """Whole seconds of processor time, all threads together: the kernel counts no finer."""
     memory_mb: int = 512
@@ -56,15 +56,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """A program to run.
+    """A program to run, and what to ask of it afterwards.
 
-    With nothing `asked`, it runs as a script. Otherwise it is loaded like a module (`__name__` is not `__main__`) and then
-    asked: `("value", expression)` for the value of an expression, `("do", statement)` for a statement's effect.
+    Asked can be `("value", expression)` for the value of an expression in the program's names, and `("do", statement)`
+    for a statement's effect. With nothing asked the program ends at its last line.
     """
 
     source: str
     stdin: str = ""
     asked: tuple[tuple[Literal["value", "do"], str], ...] = ()
+    name: str = "__main__"
+    """What the program sees as `__name__`. Under another one its `if __name__ == "__main__":` stays quiet."""
 
 
 @dataclass(frozen=True)

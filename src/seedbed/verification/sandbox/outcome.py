@@ -53,7 +53,9 @@ def _answers(data: bytes) -> tuple[list[Answer], dict[str, str]]:
         if not isinstance(read, dict):
             break
         if "memory" in read:
-            said["memory"] = "ran out of memory"
+            said["memory"] = "yes"
+            if "loaded" in said:
+                answers.append(Answer(why="ran out of memory"))
         elif "loaded" in read:
             said["loaded"] = "yes"
         elif "loaded" in said:

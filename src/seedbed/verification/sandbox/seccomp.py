@@ -4,8 +4,8 @@ What a program computes with is allowed: memory, files, pipes, clocks, threads, 
 therefore not reachable however the program tries (ctypes included): sockets to anything, new processes, exec, signals
 to others, ptrace and its kin, namespaces, mounts, changing owners or modes, io_uring, bpf, keyrings, perf. Also inside.
 
-Source: seccomp(2), Linux. Differs: the refusal is `EPERM` instead of a kill, so that a program that merely asks whether it
-could (`os.cpu_count`, `subprocess`) sees an ordinary Python exception.
+Source: seccomp(2), Linux. Differs: the refusal is `EPERM` instead of a kill, so that a program that merely asks
+whether it could sees an ordinary Python exception.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ _EPERM, _ENOSYS = 1, 38
 _ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000  # x86-64 kernels answer a second, aliased set of numbers from here on
 
-_ALLOWED = """
-read write readv writev pread64 pwrite64 preadv pwritev lseek close close_range fstat newfstatat statx stat lstat access
-faccessat faccessat2 open openat getdents64 getdents getcwd chdir fchdir readlink readlinkat rename renameat renameat2 mkdir
-mkdirat rmdir unlink unlinkat symlink symlinkat truncate ftruncate fallocate fsync fdatasync flock dup dup2 dup3 pipe pipe2
-poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd2 mmap munmap mprotect mremap madvise brk
-msync rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack nanosleep
-clock_nanosleep clock_gettime clock_getres gettimeofday time times getitimer setitimer alarm pause futex set_robust_list
-set_tid_address rseq gettid getpid getppid getuid geteuid getgid getegid getgroups getpgrp getpgid getsid getresuid
-getresgid umask uname sysinfo getrusage getrlimit setrlimit getrandom sched_yield exit exit_group restart_syscall
-arch_prctl membarrier sendfile copy_file_range fadvise64 getcpu wait4 waitid recvfrom sendto shutdown
-""".split()
+_ALLOWED = (
+    "read write readv writev pread64 pwrite64 preadv pwritev lseek close close_range fstat newfstatat statx stat "
+    "lstat access faccessat faccessat2 open openat getdents64 getdents getcwd chdir fchdir readlink readlinkat "
+    "rename renameat renameat2 mkdir mkdirat rmdir unlink unlinkat symlink symlinkat truncate ftruncate fallocate "
+    "fsync fdatasync flock dup dup2 dup3 pipe pipe2 poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait "
+    "epoll_pwait eventfd2 mmap munmap mprotect mremap madvise brk msync rt_sigaction rt_sigprocmask rt_sigreturn "
+    "rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack nanosleep clock_nanosleep clock_gettime clock_getres "
+    "gettimeofday time times getitimer setitimer alarm pause futex set_robust_list set_tid_address rseq gettid "
+    "getpid getppid getuid geteuid getgid getegid getgroups getpgrp getpgid getsid getresuid getresgid umask "
+    "uname sysinfo getrusage getrlimit setrlimit getrandom sched_yield exit exit_group restart_syscall arch_prctl "
+    "membarrier sendfile copy_file_range fadvise64 getcpu wait4 waitid recvfrom sendto shutdown "
+).split()  # noqa: SIM905  a list of 100 lines says no more
 
 _NEW_NAMESPACES = 0x7E020080  # CLONE_NEW*: cgroup, UTS, IPC, user, PID, net, mount, time
 _THREAD = 0x00010000
 _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 1030)
-"""F_DUPFD, the flags and the locks. Not F_SETOWN and F_SETSIG: they send any signal to any process of the same user."""
+"""F_DUPFD, flags, locks. Not F_SETOWN and F_SETSIG: they send any signal to any process of the same user."""
 _IOCTL = (0x5401, 0x5413, 0x5450, 0x5451, 0x541B, 0x5421)
-"""TCGETS and TIOCGWINSZ (what `isatty` asks), FIONCLEX, FIOCLEX, FIONREAD, FIONBIO. Not TIOCSTI: it types into a terminal."""
+"""TCGETS, TIOCGWINSZ (`isatty` asks), FIONCLEX, FIOCLEX, FIONREAD, FIONBIO. Not TIOCSTI: it types into a terminal."""
 _PRCTL = (15, 16)  # PR_SET_NAME, PR_GET_NAME
 
 Instruction = tuple[int, int, int, int]
@@ -67,7 +68,7 @@ def _only(argument: int, values: tuple[int, ...]) -> list[Instruction]:
 
 
 def _conditions(pid: int) -> dict[str, list[Instruction]]:
-    """The calls that are allowed with some arguments only. They name a process: only the program itself may be named."""
+    """Calls that are allowed with some arguments only. Where one names a process, it must be the program itself."""
     threads = [_load(0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), _NO, (_ANY_BIT, 0, 1, _THREAD), _return(_ALLOW), _NO]
     # A connected pair of stream sockets is what asyncio wakes itself with; a datagram socket could address others.
     pair = [_load(0), (_EQUAL, 1, 0, 1), _NO, _load(1), (_AND, 0, 0, 0xF), (_EQUAL, 0, 1, 1), _return(_ALLOW), _NO]

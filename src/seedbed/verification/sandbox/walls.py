@@ -204,8 +204,8 @@ def _set_limits(limits: dict[str, int], own_user: bool) -> None:
         pairs.append((resource.RLIMIT_NPROC, limits["threads"] + 1))  # the zygote may count too
     for which, value in pairs:
         hard = resource.getrlimit(which)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(which, (value, value))
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(which, (allowed, allowed))
 
 
 def confine(limits: dict[str, int], place: str, readable: Sequence[str], rights: Rights) -> None:

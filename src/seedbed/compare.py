@@ -11,22 +11,19 @@ import polars as pl
 
 from seedbed.errors import BudgetExceeded, ConfigError
 from seedbed.estimate import Estimate, gain_over_seeds, mean_over_seeds, paired_gain, share
-from seedbed.methods import METHODS, is_applicable, method_recipe
+from seedbed.methods import family, is_applicable, method_recipe
 from seedbed.prepare import prepare
 from seedbed.recipe import Recipe
 from seedbed.run import Folder, run_recipe
 from seedbed.steps import Evaluate
 from seedbed.steps.context import Progress
 
-BASELINES = ("plain", "gold", "plain+gold")
-"""What a method must beat before it is said to help: the same number of plain rows, the gold alone, and both."""
-
 
 def compare(
     recipe: Recipe,
     path: Path,
     *,
-    methods: Sequence[str] = tuple(METHODS),
+    methods: Sequence[str] | None = None,
     rng_seeds: Sequence[int] = (0, 1, 2),
     progress: Callable[[str], Progress] = lambda _title: lambda _step, _done, _total, _usd: None,
     on_event: Callable[[dict[str, Any]], None] = lambda _event: None,
@@ -37,9 +34,9 @@ def compare(
     that seed. The test rows are the same throughout; teacher replies, steering rows and students vary with the seed.
 
     Args:
-        recipe: An S3 recipe.
+        recipe: An S3 recipe, or one that samples.
         path: Where the runs go, one folder per method and seed; the same command goes on after a kill.
-        methods: Keys of `METHODS`; `s3` is always among them.
+        methods: Some of the recipe's `family`, all of them by default; the recipe itself is always among them.
         rng_seeds: At least one; the intervals carry the doubt over seeds only from two on.
         progress: Called with the title of each run; returns that run's progress callback.
         on_event: Called with the events of every run.
@@ -54,7 +51,10 @@ def compare(
         # The same run counted twice would look like less doubt.
         raise ConfigError("a comparison needs rng seeds, each once", f"{list(rng_seeds)}", "e.g. rng_seeds=(0, 1, 2)")
     task = prepare(recipe, lambda _event: None).task
-    chosen = ["s3", *(name for name in METHODS if name in methods and name != "s3")]
+    known = family(recipe)
+    first = known.itself
+    wanted = known.methods if methods is None else methods
+    chosen = [first, *(name for name in known.methods if name in wanted and name != first)]
     chosen = [name for name in chosen if is_applicable(recipe, name, has_context=task.context is not None)]
     # Every derived recipe is checked before the first request is paid for.
     for name in chosen:
@@ -69,7 +69,7 @@ def compare(
             # The shift is shown for one seed: it takes longer than everything else a linear student needs.
             seeded = seeded.model_copy(update={"steps": (*seeded.steps[:-1], Evaluate(shift=False))})
         for name in chosen:
-            budget = results["s3"][-1]["spend"]["requests"] if name != "s3" else 0
+            budget = results[first][-1]["spend"]["requests"] if name != first else 0
             folder = path / name / f"seed-{rng_seed}"
             found = run_recipe(
                 method_recipe(seeded, name, budget),
@@ -83,7 +83,8 @@ def compare(
             results[name].append(found)
             correct[name].append(np.stack([one["correct"].cast(pl.Float64).to_numpy() for one in answers]))
             clusters = answers[-1]["cluster"].to_list() if task.context else None
-    gains = _gains({name: np.stack([table[-1] for table in tables]) for name, tables in correct.items()}, clusters)
+    last = {name: np.stack([table[-1] for table in tables]) for name, tables in correct.items()}
+    gains = _gains(last, known.baselines, clusters)
     comparison = {
         "name": recipe.name,
         "task": task.model_dump(mode="json"),
@@ -91,11 +92,13 @@ def compare(
         "teacher": recipe.teacher.model,
         "is_simulated": recipe.teacher.model.startswith("sim:"),
         "student": recipe.student.model_dump(mode="json"),
-        "gold": {key: results["s3"][0]["gold"][key] for key in ("source", "steer", "select", "test")},
+        "gold": {key: results[first][0]["gold"][key] for key in ("source", "steer", "select", "test")},
         "rng_seeds": list(rng_seeds),
-        "methods": {name: _method(name, results[name], correct[name], clusters) for name in chosen},
+        "itself": first,
+        "baselines": list(known.baselines),
+        "methods": {name: _method(known.methods[name], results[name], correct[name], clusters) for name in chosen},
         "gains": gains,
-        "verdicts": verdicts(gains, chosen),
+        "verdicts": verdicts(gains, [name for name in chosen if name not in (*known.baselines, "zerogen")]),
     }
     Folder(path).write("comparison.json", comparison)
     return comparison
@@ -129,12 +132,12 @@ def _gain(before: np.ndarray, after: np.ndarray, clusters: list[str] | None) -> 
 
 
 def _method(
-    name: str, runs: Sequence[dict[str, Any]], tables: Sequence[np.ndarray], clusters: list[str] | None
+    what: str, runs: Sequence[dict[str, Any]], tables: Sequence[np.ndarray], clusters: list[str] | None
 ) -> dict[str, Any]:
     stages = _stages(runs, tables, clusters)
     spends = [run["spend"] for run in runs]
     return {
-        "what": METHODS[name],
+        "what": what,
         "trained_on": stages[-1]["trained_on"],
         "requests": _average([spend["requests"] for spend in spends]),
         "usd": _average([spend["usd"] for spend in spends]),
@@ -175,11 +178,13 @@ def _average(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if len(known) == len(values) else None
 
 
-def _gains(correct: dict[str, np.ndarray], clusters: list[str] | None) -> dict[str, dict[str, Any]]:
+def _gains(
+    correct: dict[str, np.ndarray], baselines: Sequence[str], clusters: list[str] | None
+) -> dict[str, dict[str, Any]]:
     return {
         method: {
             baseline: _gain(correct[baseline], correct[method], clusters).to_dict()
-            for baseline in BASELINES
+            for baseline in baselines
             if baseline in correct and baseline != method
         }
         for method in correct
@@ -195,8 +200,6 @@ def verdicts(gains: dict[str, dict[str, Any]], methods: Sequence[str]) -> dict[s
     """
     made = {}
     for method in methods:
-        if method in BASELINES or method == "zerogen":
-            continue
         beaten = [name for name, gain in gains[method].items() if gain["low"] > 0]
         missed = [name for name in gains[method] if name not in beaten]
         made[method] = {"helps": bool(beaten) and not missed, "beaten": beaten, "not_beaten": missed}

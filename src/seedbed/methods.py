@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from seedbed.errors import ConfigError
 from seedbed.recipe import Recipe, walk
-from seedbed.steps import AnyStep, Evaluate, Extrapolate, Feedback, Repeat, Step, Synthesise, Train, UseGold
+from seedbed.steps import AnyStep, Evaluate, Extrapolate, Feedback, Repeat, Sample, Step, Synthesise, Train, UseGold
 
 S = TypeVar("S", bound=Step)
 
@@ -23,12 +24,44 @@ METHODS: dict[str, str] = {
 }
 
 
+BASELINES = ("plain", "gold", "plain+gold")
+"""What S3 must beat before it is said to help: the same number of plain rows, the gold alone, and both."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a recipe can be held against."""
+
+    methods: Mapping[str, str]
+    """Name to what it is. The first is the recipe itself."""
+    baselines: tuple[str, ...]
+    """What a method must beat, each of them, before it is said to help."""
+
+    @property
+    def itself(self) -> str:
+        """The name of the recipe itself."""
+        return next(iter(self.methods))
+
+
+def family(recipe: Recipe) -> Family:
+    """The methods a recipe is compared with: S3's baselines, or for one that samples, each teacher alone.
+
+    All of the budget on one teacher, as many draws of each problem, is what Bansal et al. 2024 (arXiv:2408.16737)
+    compare: the student trained on either pool takes the same steps.
+    """
+    if not any(isinstance(step, Sample) for step in walk(recipe.steps)):
+        return Family(METHODS, BASELINES)
+    alone = {name: f"the whole budget on {name}, all problems alike" for name in recipe.by_name}
+    return Family({"planned": "the recipe itself", **alone}, tuple(alone))
+
+
 def method_recipe(recipe: Recipe, method: str, requests: int) -> Recipe:
     """The recipe of one method at a given teacher budget.
 
     Args:
-        recipe: The S3 recipe that is compared; it has a `synthesise` step and, in a `repeat`, an `extrapolate` step.
-        method: A key of `METHODS`.
+        recipe: The recipe that is compared: one that samples, or an S3 recipe, which has a `synthesise` step and, in a
+            `repeat`, an `extrapolate` step.
+        method: One of the recipe's `family`.
         requests: Requests that the method may send, the same for all of them.
 
     Returns:
@@ -37,11 +70,17 @@ def method_recipe(recipe: Recipe, method: str, requests: int) -> Recipe:
     Raises:
         ConfigError: The method is unknown, or the recipe lacks the steps to derive it from.
     """
-    if method not in METHODS:
-        raise ConfigError("there is no such method", method, f"use some of {list(METHODS)}")
+    known = family(recipe)
+    if method not in known.methods:
+        raise ConfigError("there is no such method", method, f"use some of {list(known.methods)}")
     _the(recipe, Evaluate)
-    steps = recipe.steps if method == "s3" else _steps(recipe, method, requests)
-    update: dict[str, Any] = {"name": f"{recipe.name}-{method.replace('+', '-and-')}", "steps": tuple(steps)}
+    update: dict[str, Any] = {"name": f"{recipe.name}-{method.replace('+', '-and-')}", "steps": recipe.steps}
+    if known.baselines is not BASELINES:
+        if method != known.itself:
+            update["steps"] = tuple(_alone(step, method) for step in recipe.steps)
+        return recipe.model_copy(update=update)
+    if method != known.itself:
+        update["steps"] = tuple(_steps(recipe, method, requests))
     if not method.startswith("s3"):
         # Their requests are those that S3 sent under its caps; a cap on one of S3's steps says nothing about theirs.
         update["budget"] = recipe.budget.model_copy(update={"steps": {}})
@@ -51,6 +90,10 @@ def method_recipe(recipe: Recipe, method: str, requests: int) -> Recipe:
 def is_applicable(recipe: Recipe, method: str, *, has_context: bool) -> bool:
     """False where a method is not defined for the task: ProGen writes single texts only."""
     return not (method == "progen" and has_context) and not (method == "s3+gold" and _uses_gold(recipe))
+
+
+def _alone(step: AnyStep, teacher: str) -> AnyStep:
+    return step.model_copy(update={"strategy": teacher}) if isinstance(step, Sample) else step
 
 
 def _uses_gold(recipe: Recipe) -> bool:

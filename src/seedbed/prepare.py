@@ -15,13 +15,14 @@ from seedbed.errors import ConfigError, DataError, SeedbedError
 from seedbed.evaluation.gold import Gold, Size, seal, split_gold
 from seedbed.evaluation.leakage import find_leaks
 from seedbed.fingerprint import fingerprint
-from seedbed.models import open_model
+from seedbed.models import flops_per_token, open_model, price_of
 from seedbed.models.worlds import World, open_world
 from seedbed.pocket.problems import write as write_problems
 from seedbed.randomness import stream
 from seedbed.recipe import GoldSettings, Recipe, walk
 from seedbed.rows import gold_rows, read_table, targets
-from seedbed.steps import Evaluate, Feedback, Repeat, Train, UseRows
+from seedbed.steps import Evaluate, Feedback, Repeat, Sample, Train, UseRows
+from seedbed.steps.draws import HOW_KNOWN
 from seedbed.synthesis.prompts import check_prompts
 from seedbed.task import Task, load_task
 
@@ -70,7 +71,7 @@ def prepare(recipe: Recipe, log: Log, *, with_teacher: bool = True) -> Prepared:
         problems.extend(_size_problems(recipe, gold))
     except SeedbedError as error:
         problems.append(error)
-    problems.extend(_student_problems(task, recipe) + _step_problems(task, recipe))
+    problems.extend(_student_problems(task, recipe) + _step_problems(task, recipe) + _price_problems(recipe))
     addresses: dict[str, str] = {}
     for one in recipe.by_name.values():
         addresses[one.model] = one.model
@@ -137,7 +138,24 @@ def _student_problems(task: Task, recipe: Recipe) -> list[SeedbedError]:
     fitting = {"extractive_qa": ["reader"], "reasoning": ["lm"]}.get(task.kind, ["linear", "embedding", "encoder"])
     if kind in fitting or not any(isinstance(step, Train | Evaluate) for step in steps):
         return []
-    return [ConfigError("the student cannot do the task", f"a {kind} for {task.kind}", f"student: {' or '.join(fitting)}")]
+    return [
+        ConfigError("the student cannot do the task", f"a {kind} for {task.kind}", f"student: {' or '.join(fitting)}")
+    ]
+
+
+def _price_problems(recipe: Recipe) -> list[SeedbedError]:
+    """Teachers whose draws cannot be counted in the unit of a step's budget."""
+    found: list[SeedbedError] = []
+    for step in walk(recipe.steps):
+        if isinstance(step, Sample) and step.budget is not None:
+            for name in step.candidates(recipe.by_name):
+                one = recipe.by_name[name]
+                unit = step.budget.unit
+                known = {"usd": price_of, "flops": flops_per_token}.get(unit)
+                if known is not None and known(one.model, one.endpoint) is None:
+                    seen = f"{name} ({one.model})"
+                    found.append(ConfigError(f"the {unit} of a teacher's draws are not known", seen, HOW_KNOWN[unit]))
+    return found
 
 
 def _step_problems(task: Task, recipe: Recipe) -> list[SeedbedError]:

@@ -27,7 +27,19 @@ from seedbed.errors import ConfigError
 from seedbed.fingerprint import fingerprint
 from seedbed.ledger import Ledger
 from seedbed.models import Endpoint
-from seedbed.steps import AnyStep, Evaluate, Extrapolate, Repeat, Step, Train, UseGold, UseRows
+from seedbed.steps import (
+    AnyStep,
+    Curate,
+    Evaluate,
+    Extrapolate,
+    Repeat,
+    Sample,
+    Step,
+    Train,
+    UseGold,
+    UseRows,
+)
+from seedbed.steps.sample import CHOOSING
 from seedbed.students import StudentSettings
 from seedbed.task import Task
 
@@ -151,7 +163,7 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _order_makes_sense(self) -> Recipe:
-        problems = list(_order_problems(self.steps))
+        problems = [*_order_problems(self.steps), *_sampling_problems(self)]
         if self.teachers and self.teacher != next(iter(self.teachers.values())):
             problems.append("`teacher` and `teachers` name different models: give one of the two")
         if problems:
@@ -244,6 +256,21 @@ def _order_problems(steps: Sequence[Step]) -> Iterator[str]:
         yield "`evaluate` opens the test split and can only be the last step"
     if evaluations and not trained:
         yield "`evaluate` needs a student: put `train` before it"
+
+
+def _sampling_problems(recipe: Recipe) -> Iterator[str]:
+    """Teachers that `sample` names and the recipe does not, and a `curate` with nothing to choose from."""
+    sampled = False
+    for step in walk(recipe.steps):
+        if isinstance(step, Sample):
+            sampled = True
+            named = [*step.teachers, *([] if step.strategy in CHOOSING else [step.strategy])]
+            if unknown := [name for name in named if name not in recipe.by_name]:
+                yield f"`sample` names teachers that are not there: {unknown}; there are {list(recipe.by_name)}"
+        if isinstance(step, Curate) and not sampled:
+            yield "`curate` chooses among sampled solutions: put `sample` before it"
+    if clash := sorted(set(CHOOSING) & set(recipe.teachers)):
+        yield f"a teacher cannot be called {clash}: `sample` has strategies of that name"
 
 
 def _is_gold(step: Step) -> bool:

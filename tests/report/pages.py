@@ -296,13 +296,15 @@ def comparison(gains: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]
         "student": {"kind": "linear"},
         "gold": {"source": "gold.jsonl", "steer": 50, "select": 40, "test": 200},
         "rng_seeds": [0, 1, 2],
+        "itself": "s3",
+        "baselines": ["plain", "gold", "plain+gold"],
         "methods": {
             "s3": method("the recipe <itself>", 160, 2, 400),
             "gold": method("gold alone", 130, 1, 0),
             "plain": method("plain rows", 157, 1, 400),
         },
         "gains": found,
-        "verdicts": verdicts(found, ["s3", "gold", "plain"]),
+        "verdicts": verdicts(found, ["s3"]),
     }
 
 

@@ -20,9 +20,9 @@ from seedbed.cli.console import (
     table,
     usd,
 )
-from seedbed.compare import BASELINES, compare
+from seedbed.compare import compare
 from seedbed.errors import ConfigError
-from seedbed.methods import METHODS
+from seedbed.methods import family
 from seedbed.recipe import load_recipe
 from seedbed.report import write_report
 from seedbed.steps.context import Progress
@@ -30,22 +30,25 @@ from seedbed.steps.context import Progress
 
 @click.command()
 @recipe_argument
-@click.option("--methods", default=",".join(METHODS), show_default=True, help="Which methods, comma-separated.")
+@click.option("--methods", help="Which methods, comma-separated; all that the recipe can be held against by default.")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="How many rng seeds.")
 @set_option
 @out_option
 @json_option
 def command(
-    recipe: Path, methods: str, seeds: int, overrides: tuple[str, ...], out: Path | None, as_json: bool
+    recipe: Path, methods: str | None, seeds: int, overrides: tuple[str, ...], out: Path | None, as_json: bool
 ) -> None:
-    """Run RECIPE and its baselines with the same gold, teacher, student and number of requests.
+    """Run RECIPE and its baselines with the same gold, student and budget.
 
-    Exit code 3 says that S3 is not clearly better than every baseline that was run.
+    An S3 recipe is held against gold alone, plain rows and other methods at as many requests; a recipe that samples
+    against each of its teachers alone at the same cost. Exit code 3 says that the recipe is not clearly better than
+    every baseline that was run.
     """
     loaded = load_recipe(recipe, overrides)
-    chosen = [name.strip() for name in methods.split(",")]
-    if unknown := sorted(set(chosen) - set(METHODS)):
-        raise ConfigError("there are no such methods", f"{unknown}", f"use some of {list(METHODS)}")
+    known = list(family(loaded).methods)
+    chosen = known if methods is None else [name.strip() for name in methods.split(",")]
+    if unknown := sorted(set(chosen) - set(known)):
+        raise ConfigError("there are no such methods", f"{unknown}", f"use some of {known}")
     path = out or Path("runs") / f"{loaded.name}-compare"
 
     def progress(title: str) -> Progress:
@@ -59,7 +62,7 @@ def command(
     else:
         print_comparison(found)
         click.echo(f"report: {report}")
-    sys.exit(0 if found["verdicts"]["s3"]["helps"] else 3)
+    sys.exit(0 if found["verdicts"][found["itself"]]["helps"] else 3)
 
 
 def print_comparison(found: dict[str, Any]) -> None:
@@ -70,7 +73,7 @@ def print_comparison(found: dict[str, Any]) -> None:
         f"{found['name']}: teacher {found['teacher']}{simulated}, student {found['student']['kind']}, "
         f"{gold['steer']} steering gold rows, {gold['test']} test rows, {len(found['rng_seeds'])} rng seeds"
     )
-    baselines = [name for name in BASELINES if name in found["methods"]]
+    baselines = [name for name in found["baselines"] if name in found["methods"]]
     lines = []
     for name, method in found["methods"].items():
         gains = found["gains"][name]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seedbed.compare import BASELINES
 from seedbed.report import accounts
 from seedbed.report.charts import whisker
 from seedbed.report.compare_charts import rounds_section, truth_section
@@ -16,10 +15,6 @@ from seedbed.report.score_charts import point
 from seedbed.report.words import clearness, count, gain, metric, pill, points, score, several, usd
 
 Found = Mapping[str, Any]
-
-HEADLINERS = ("s3", "s3+gold")
-"""The recipe itself, alone and with gold among the training rows."""
-
 
 def compare_page(comparison: ComparisonFiles) -> str:
     """The HTML of a comparison's report."""
@@ -41,7 +36,8 @@ def verdict(found: Found, method: str) -> str:
     """Whether a method beats its baselines, in one or two sentences with the gains."""
     gains = found["gains"].get(method, {})
     if not gains:
-        return f"Nothing can be said about {method}: none of the baselines {', '.join(BASELINES)} was run beside it."
+        baselines = ", ".join(found["baselines"])
+        return f"Nothing can be said about {method}: none of the baselines {baselines} was run beside it."
     lost = {name: one for name, one in gains.items() if one["low"] <= 0}
     if not lost:
         return f"Yes, clearly. {method} beats every baseline that was run at the same budget: {_list(gains)}."
@@ -72,7 +68,9 @@ def _headline(found: Found) -> list[Content]:
                 "model was asked. The numbers say which method works there, not how good an LLM is.",
             )
         )
-    first, *others = [name for name in HEADLINERS if name in found["methods"]] or list(found["methods"])[:1]
+    # The recipe itself, alone and with gold among the training rows.
+    itself = found["itself"]
+    first, *others = [name for name in (itself, f"{itself}+gold") if name in found["methods"]]
     block = tag(
         "div",
         tag("p", "Did it help?", class_="over"),
@@ -96,7 +94,7 @@ def _tiles(found: Found, first: str) -> list[tuple[str, Content]]:
 
 
 def _table_section(found: Found) -> Section:
-    baselines = [name for name in BASELINES if name in found["methods"]]
+    baselines = [name for name in found["baselines"] if name in found["methods"]]
     lines = []
     for name, method in found["methods"].items():
         gains = [found["gains"].get(name, {}).get(one) for one in baselines]
@@ -162,7 +160,7 @@ def _account_section(found: Found) -> Section:
 def _caveats_section(found: Found) -> Section:
     seeds, gold = len(found["rng_seeds"]), found["gold"]
     intervals = sum(len(gains) for gains in found["gains"].values())
-    missing = [name for name in BASELINES if name not in found["methods"]]
+    missing = [name for name in found["baselines"] if name not in found["methods"]]
     early = [
         key for key, method in found["methods"].items() if any("budget" in reasons for reasons in method["stopped"])
     ]

@@ -6,11 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from seedbed.steps.curate import Curate
 from seedbed.steps.deduplicate import Deduplicate
 from seedbed.steps.evaluate import Evaluate
 from seedbed.steps.extrapolate import Extrapolate
 from seedbed.steps.feedback import Feedback
 from seedbed.steps.repeat import Repeat
+from seedbed.steps.sample import Sample
 from seedbed.steps.step import Forecast, Step
 from seedbed.steps.synthesise import Synthesise
 from seedbed.steps.train import Train
@@ -19,7 +21,18 @@ from seedbed.steps.use_rows import UseRows
 from seedbed.steps.verify import Verify
 
 AnyStep = Annotated[
-    Synthesise | UseGold | UseRows | Train | Extrapolate | Feedback | Verify | Deduplicate | Repeat | Evaluate,
+    Synthesise
+    | UseGold
+    | UseRows
+    | Sample
+    | Curate
+    | Train
+    | Extrapolate
+    | Feedback
+    | Verify
+    | Deduplicate
+    | Repeat
+    | Evaluate,
     Field(discriminator="verb"),
 ]
 """Any step, told apart by its `verb`."""
@@ -28,12 +41,14 @@ Repeat.model_rebuild(_types_namespace={"AnyStep": AnyStep})
 
 __all__ = [
     "AnyStep",
+    "Curate",
     "Deduplicate",
     "Evaluate",
     "Extrapolate",
     "Feedback",
     "Forecast",
     "Repeat",
+    "Sample",
     "Step",
     "Synthesise",
     "Train",

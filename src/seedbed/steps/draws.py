@@ -1,0 +1,170 @@
+"""Solutions drawn from teachers for a step: asked, checked, counted, priced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from seedbed.errors import DataError
+from seedbed.fingerprint import fingerprint
+from seedbed.request import Failure, Reply
+from seedbed.rows import frame
+from seedbed.sampling.allocate import Charges, State
+from seedbed.sampling.costs import SampleCost
+from seedbed.sampling.pool import SCHEMA, tally
+from seedbed.steps.context import Context, Teacher
+from seedbed.synthesis import solving
+from seedbed.verification.solutions import check_solutions
+from seedbed.verification.steps import check_steps, step_key, text_key
+
+Unit = Literal["usd", "flops", "seconds"]
+
+_KEYS = {"steps": step_key, "text": text_key}
+HOW_KNOWN: dict[str, str] = {
+    "usd": "set `endpoint.usd_per_million_in` and `usd_per_million_out` of that teacher, or count in flops or seconds",
+    "flops": "set `endpoint.parameters_billion` of that teacher, or count in usd or seconds",
+}
+"""What to set where a unit cannot be counted."""
+
+
+@dataclass
+class Draws:
+    """All solutions that one step has drawn so far. `take` draws more."""
+
+    ctx: Context
+    problems: pl.DataFrame
+    """Gold rows: the problems and their right answers."""
+    teachers: Sequence[Teacher]
+    unit: Unit
+    same: Literal["steps", "text"]
+    """What makes two solutions count as one: their equations, or their words."""
+    _records: list[dict[str, Any]] = field(default_factory=list)
+    _rows: list[dict[str, Any]] = field(default_factory=list)
+    _drawn: dict[tuple[str, str], int] = field(default_factory=dict)
+    _worked: dict[str, int] = field(default_factory=dict)
+    """Tokens that each teacher read or wrote itself: a prompt that another draw had read is not among them."""
+
+    @property
+    def ids(self) -> list[str]:
+        """The problems, in order."""
+        return self.problems["id"].to_list()
+
+    @property
+    def names(self) -> list[str]:
+        """The teachers, in order."""
+        return [teacher.name for teacher in self.teachers]
+
+    @property
+    def pool(self) -> pl.DataFrame:
+        """Every draw that was answered or failed."""
+        return pl.DataFrame(self._records, schema=SCHEMA)
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """A row for every draw that was asked for, those that the budget did not reach included."""
+        return frame(self.ctx.task, self._rows)
+
+    @property
+    def counts(self) -> State:
+        """Draws, correct ones and different correct ones per problem and teacher."""
+        return tally(self.pool, self.ids, self.names)
+
+    @property
+    def spent(self) -> float:
+        """What all draws have cost so far, in the unit."""
+        return float(sum(record[self.unit] or 0.0 for record in self._records))
+
+    def costs(self) -> list[SampleCost]:
+        """What a problem costs with each teacher, from the mean length of what was drawn so far.
+
+        Raises:
+            DataError: A teacher answered nothing so far.
+        """
+        found = []
+        for teacher in self.teachers:
+            mine = [record for record in self._records if record["model"] == teacher.name]
+            if not mine:
+                seen, fix = teacher.model.address, "see the failed rows with `seedbed show`, or raise the budget"
+                raise DataError(f"the teacher {teacher.name} answered nothing, so its cost is unknown", seen, fix)
+            read, written = (float(np.mean([one[key] or 0 for one in mine])) for key in ("tokens_in", "tokens_out"))
+            written = max(written, 1.0)
+            if self.unit == "seconds":
+                found.append(SampleCost(0.0, float(np.mean([one["seconds"] for one in mine])), shared=False))
+            elif self.unit == "usd":
+                assert teacher.price is not None
+                each = teacher.price.usd(read, 0), teacher.price.usd(0, written)
+                found.append(SampleCost(*each, teacher.shares_prompts))
+            else:
+                rate = sum(one["flops"] for one in mine) / max(self._worked[teacher.name], 1)
+                found.append(SampleCost(rate * read, rate * written, teacher.shares_prompts))
+        return found
+
+    def charges(self) -> Charges:
+        """The same as arrays; who comes back to a problem reads it anew."""
+        return Charges.of(self.costs(), per_request=True)
+
+    def take(self, counts: NDArray[np.int64]) -> int:
+        """Draw so many more solutions of each problem from each teacher.
+
+        Args:
+            counts: (P, M) whole numbers from 0, problems and teachers in this object's order.
+
+        Returns:
+            How many of them were answered; fewer than asked when the budget ended.
+        """
+        return sum(self._take(teacher, counts[:, column]) for column, teacher in enumerate(self.teachers))
+
+    def _take(self, teacher: Teacher, counts: NDArray[np.int64]) -> int:
+        task, asked = self.ctx.task, []
+        for row, times in zip(self.problems.to_dicts(), counts.tolist(), strict=True):
+            first = self._drawn.get((row["id"], teacher.name), 0)
+            # Draws of one problem stand together: a teacher in this process then reads it once for all of them.
+            asked += [(row, draw) for draw in range(first, first + times)]
+            self._drawn[row["id"], teacher.name] = first + times
+        texts = [row[task.written] for row, _ in asked]
+        requests = solving.requests(task, texts, [draw for _, draw in asked], teacher.sampling)
+        replies = self.ctx.ask(requests, teacher)
+        found = [solving.read_solution(reply) for reply in replies]
+        checks = check_solutions(task, [text for text, _, _ in found], [row[task.target] for row, _ in asked])
+        for (row, draw), reply, (text, status, why), check in zip(asked, replies, found, checks, strict=True):
+            correct = check.correct and status == "accepted"
+            known: dict[str, Any] = {
+                "id": fingerprint([self.ctx.step, teacher.name, row["id"], draw]),
+                "parents": [row["id"]],
+            }
+            known |= {"made_by": self.ctx.step, "round": self.ctx.round_}
+            known |= {"status": status, "why": why, "solution": text, **{name: row[name] for name in task.columns}}
+            if status == "accepted" and not correct:
+                known |= {"status": "rejected", "why": check.why}
+            self._rows.append(known)
+            if reply is not None:
+                record: dict[str, Any] = {"problem_id": row["id"], "model": teacher.name, "draw": draw, "text": text}
+                sound = self._is_sound(row[task.written], text) if correct else None
+                record |= {"answer": check.answer, "correct": correct, "sound": sound}
+                record |= {"key": _KEYS[self.same](text) if correct and text else None}
+                self._records.append({**record, **_used(reply, teacher)})
+                worked = (reply.tokens_in or 0) - reply.tokens_cached + (reply.tokens_out or 0)
+                self._worked[teacher.name] = self._worked.get(teacher.name, 0) + worked
+        return sum(reply is not None for reply in replies)
+
+    def _is_sound(self, problem: str, text: str | None) -> bool | None:
+        if text is None or self.ctx.task.answer == "program":
+            return None
+        verdict = check_steps(problem, text)
+        return None if verdict.p_good is None else not verdict.is_bad
+
+
+def _used(reply: Reply | Failure, teacher: Teacher) -> Mapping[str, Any]:
+    tokens_in, tokens_out = reply.tokens_in or 0, reply.tokens_out or 0
+    usd, flops = reply.usd, reply.flops
+    if usd is None and teacher.price is not None:
+        usd = teacher.price.usd(tokens_in, tokens_out, reply.tokens_cached)
+    if flops is None and teacher.flops_per_token is not None:
+        flops = teacher.flops_per_token * (tokens_in - reply.tokens_cached + tokens_out)
+    used = {"tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out, "seconds": reply.seconds}
+    return {**used, "usd": usd, "flops": flops}

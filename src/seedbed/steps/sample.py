@@ -1,0 +1,271 @@
+"""Draw solutions to gold problems from one or several teachers, as many from each as the budget is best spent on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from seedbed.evaluation.gold import Gold
+from seedbed.rows import account
+from seedbed.sampling import pool as pools
+from seedbed.sampling.allocate import Allocator
+from seedbed.sampling.policies import Cascade, Policy, even_draws
+from seedbed.sampling.votes import vote
+from seedbed.steps.context import Context, State, Teacher
+from seedbed.steps.draws import Draws, Unit
+from seedbed.steps.step import Forecast, Step
+from seedbed.synthesis.drafts import Draft
+from seedbed.task import Task
+
+CHOOSING = ("auto", "adaptive", "cascade")
+"""Strategies that look at which solutions were right before they draw more."""
+KS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+"""Draws at which curves are shown."""
+
+
+class SampleBudget(BaseModel):
+    """What all draws together may cost, in one unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    usd: float | None = Field(None, gt=0)
+    flops: float | None = Field(None, gt=0)
+    seconds: float | None = Field(None, gt=0)
+    """Seconds that replies took, summed: of use where one machine serves all teachers."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> SampleBudget:
+        if len(self.model_fields_set & set(SampleBudget.model_fields)) != 1:
+            raise ValueError("give one of usd, flops and seconds")
+        return self
+
+    @property
+    def unit(self) -> Unit:
+        """Which of them it is."""
+        return "usd" if self.usd is not None else "flops" if self.flops is not None else "seconds"
+
+    @property
+    def value(self) -> float:
+        """How much of it."""
+        return float(getattr(self, self.unit))
+
+
+class Pilot(BaseModel):
+    """A few draws that the decision rests on; they count towards the budget and stay in the pool."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    problems: int = Field(100, ge=2)
+    """How many problems, drawn at random; all of them where there are fewer."""
+    samples: int = Field(5, ge=2)
+    """Draws of each, from each teacher."""
+
+
+class Sample(Step):
+    """Draw solutions to the steering gold's problems, keep those that end right, and count what they cost.
+
+    A pilot measures every teacher on a few problems. From it a plan is made: the whole budget on one teacher, a
+    cascade, or draw by draw where the next one is expected to bring most. A row is a solution; a wrong one is kept as
+    rejected, with what it said.
+
+    Source:
+        Bansal et al. 2024, Smaller, Weaker, Yet Better, arXiv:2408.16737 (equal cost, right answers kept). Differs: a
+        pilot decides, cost includes the prompt, and problems need not get the same number of draws.
+    """
+
+    kinds: ClassVar[Collection[str]] = ("reasoning",)
+    verb: Literal["sample"] = "sample"
+    strategy: str = "auto"
+    """`auto` takes what the plan finds best; `adaptive` goes draw by draw; `cascade` gives the unsolved to the next
+    teacher; a teacher's name spends everything on that one, all problems alike."""
+    teachers: tuple[str, ...] = ()
+    """Names of the recipe's `teachers` to choose from, for a cascade in this order; all of them by default."""
+    budget: SampleBudget | None = None
+    """For all draws together, the pilot's included."""
+    samples: int | None = Field(None, ge=1)
+    """Instead of a budget: draws of every problem, from the one teacher that `strategy` names."""
+    objective: Literal["coverage", "unique", "student"] = "unique"
+    """What the budget should buy: solved problems, different right solutions over all problems, or their sum of
+    log(1 + solutions), which stands in for what a student gains."""
+    pilot: Pilot = Pilot()
+    accept: Literal["correct", "majority", "all"] = "correct"
+    """Which solutions become rows: those that end as gold does; those that end as most of their problem's do, with no
+    look at gold's answers; or all."""
+    same: Literal["steps", "text"] = "steps"
+    """Two solutions are one where their equations are the same, or only where their words are."""
+
+    @model_validator(mode="after")
+    def _says_how_much(self) -> Sample:
+        if (self.budget is None) == (self.samples is None):
+            raise ValueError("give `budget` or `samples`, one of the two")
+        if (self.samples is not None or self.accept != "correct") and self.strategy in CHOOSING:
+            why = "`samples`" if self.samples is not None else f"`accept: {self.accept}`"
+            raise ValueError(f"{why} needs one teacher: set `strategy` to its name")
+        return self
+
+    def run(self, ctx: Context, state: State) -> State:
+        """Pilot, plan, draw; the rows are all that was asked for, the metrics say what they amount to."""
+        gold = ctx.read_gold("steer", "problems to solve, and their answers to check against")
+        draws = Draws(ctx, gold, self._teachers(ctx), self._unit(ctx), self.same)
+        found: dict[str, Any] = {"objective": self.objective, "strategy": self.strategy, "unit": draws.unit}
+        if self.samples is not None:
+            draws.take(np.full((gold.height, 1), self.samples, dtype=np.int64))
+        else:
+            found |= self._spend(ctx, draws)
+        rows = self._accepted(draws)
+        found |= {"problems": gold.height, "spent": draws.spent, **self._measures(draws)}
+        metrics = {"asked": account(rows), "sampling": found}
+        return State(pl.concat([state.rows, rows]), state.students, metrics, pool=draws.pool)
+
+    def plan(self, ctx: Context) -> dict[str, Any]:
+        """The pilot's draws and what follows from them, without the rest."""
+        gold = ctx.read_gold("steer", "problems to solve, and their answers to check against")
+        draws = Draws(ctx, gold, self._teachers(ctx), self._unit(ctx), self.same)
+        return {"unit": draws.unit, "problems": gold.height, **self._pilot(ctx, draws)}
+
+    def candidates(self, names: Iterable[str]) -> list[str]:
+        """Which of the recipe's teachers, by name, this step may ask."""
+        return [self.strategy] if self.strategy not in CHOOSING else list(self.teachers or names)
+
+    def _teachers(self, ctx: Context) -> list[Teacher]:
+        return [ctx.teachers[name] for name in self.candidates(ctx.teachers)]
+
+    def _unit(self, ctx: Context) -> Unit:
+        if self.budget is not None:
+            return self.budget.unit
+        teachers = self._teachers(ctx)
+        if all(teacher.flops_per_token is not None for teacher in teachers):
+            return "flops"
+        return "usd" if all(teacher.price is not None for teacher in teachers) else "seconds"
+
+    def _spend(self, ctx: Context, draws: Draws) -> dict[str, Any]:
+        """Spend the budget, and say how it was decided what on."""
+        assert self.budget is not None
+        total = self.budget.value
+        if self.strategy in CHOOSING:
+            found = self._pilot(ctx, draws)
+            chosen = found["plan"]["chosen"] if self.strategy == "auto" else self.strategy
+        else:
+            # A handful of draws tell what one costs; the plan itself needs nothing else.
+            draws.take(_some(ctx, draws, min(16, len(draws.ids)), 1))
+            found, chosen = {}, self.strategy
+        if chosen in draws.names:
+            for share in (0.9, 1.0):
+                # The end is planned with the costs seen by then: a bad first guess overdraws nothing.
+                draws.take(_evenly(ctx, draws, chosen, share * total - draws.spent))
+        else:
+            self._follow(ctx, draws, chosen, total)
+        return {**found, "chosen": chosen, "budget": total}
+
+    def _follow(self, ctx: Context, draws: Draws, chosen: str, total: float) -> None:
+        charges = draws.charges()
+        if chosen == "cascade":
+            order = tuple(range(len(draws.names)))
+            policy: Policy = Cascade(charges, order, (self.pilot.samples,) * (len(order) - 1), ctx.rng_seed)
+        else:
+            # A fiftieth of all draws at a time: small enough to learn from, large enough to keep a batch full.
+            most = (total - draws.spent) / float(charges.draw.min())
+            policy = Allocator(charges, self.objective, batch=int(np.clip(most / 50, 64, 4096)), rng_seed=ctx.rng_seed)
+        while not ctx.is_ended:
+            more = policy.next_draws(draws.counts, total - draws.spent)
+            if not more.any() or draws.take(more) < more.sum():
+                break
+
+    def _pilot(self, ctx: Context, draws: Draws) -> dict[str, Any]:
+        """Draw a little from every teacher, and plan on it."""
+        assert self.budget is not None
+        from seedbed.sampling.planner import plan
+
+        draws.take(_some(ctx, draws, self.pilot.problems, self.pilot.samples))
+        asked = np.asarray(draws.counts.n.any(axis=1))
+        counts = draws.counts
+        made = plan(
+            draws.names,
+            counts.of(asked),
+            draws.costs(),
+            budget=self.budget.value,
+            problems=len(draws.ids),
+            objective=self.objective,
+            rng_seed=ctx.rng_seed,
+        )
+        return {
+            "pilot": {
+                "problems": int(asked.sum()),
+                "samples": self.pilot.samples,
+                "spent": draws.spent,
+                "teachers": self._by_teacher(draws),
+            },
+            "plan": made,
+        }
+
+    def _accepted(self, draws: Draws) -> pl.DataFrame:
+        """The rows, with what counts as right decided by gold, by the draws themselves, or not at all."""
+        rows, has_text = draws.rows, pl.col("solution").is_not_null()
+        if self.accept == "correct":
+            return rows
+        if self.accept == "all":
+            return rows.with_columns(
+                status=pl.when(has_text).then(pl.lit("accepted")).otherwise("status"),
+                why=pl.when(has_text).then(None).otherwise("why"),
+            )
+        chosen = dict(vote(draws.pool).select("problem_id", "answer").iter_rows())
+        # The pool leaves out only what was never sent.
+        said = pl.Series(draws.pool["answer"])
+        sent = rows.filter(pl.col("status") != "pending").with_columns(said=said)
+        most = pl.col("parents").list.first().replace_strict(chosen, default=None, return_dtype=pl.String)
+        agrees = (pl.col("said") == most).fill_null(value=False) & has_text
+        other = pl.format("vote: most said {}", most.fill_null("nothing"))
+        voted = sent.with_columns(
+            status=pl.when(agrees).then(pl.lit("accepted")).when(has_text).then(pl.lit("rejected")).otherwise("status"),
+            why=pl.when(agrees).then(None).when(has_text).then(other).otherwise("why"),
+            answer=pl.when(agrees).then(most).otherwise("answer"),
+        )
+        return pl.concat([voted.drop("said"), rows.filter(pl.col("status") == "pending")])
+
+    def _measures(self, draws: Draws) -> dict[str, Any]:
+        return {"teachers": self._by_teacher(draws), "outcome": pools.outcome(draws.pool, draws.ids, draws.unit)}
+
+    def _by_teacher(self, draws: Draws) -> dict[str, Any]:
+        """Each teacher's draws in numbers; curves where how many there are did not depend on how they came out."""
+        found = {}
+        for teacher in draws.teachers:
+            mine = draws.pool.filter(pl.col("model") == teacher.name)
+            if mine.height:
+                found[teacher.name] = {
+                    "address": teacher.model.address,
+                    **pools.describe_model(mine, draws.ids, draws.unit),
+                }
+        return found
+
+    def forecast(self, task: Task, gold: Gold) -> Forecast:
+        """The pilot's requests; how many follow depends on what it finds, and `seedbed sample plan` says it."""
+        example = Draft("solve", {"problem": gold.steer[task.written][0] if gold.steer.height else ""})
+        if self.samples is not None:
+            asked = self.samples * gold.steer.height
+            return Forecast(asked, asked, asked, example, 200.0)
+        teachers = max(len(self.teachers), 2) if self.strategy in CHOOSING else 1
+        pilot = min(self.pilot.problems, gold.steer.height) * self.pilot.samples * teachers
+        return Forecast(pilot, pilot, pilot, example, 200.0)
+
+
+def _evenly(ctx: Context, draws: Draws, teacher: str, left: float) -> NDArray[np.int64]:
+    """(P, M) draws from one teacher that spend what is left, as many of every problem as whole draws allow."""
+    column, size, charges = draws.names.index(teacher), len(draws.ids), draws.charges()
+    found = np.zeros((size, len(draws.names)), dtype=np.int64)
+    order = ctx.rng("evenly", draws.counts.n.sum()).permutation(size)
+    found[order, column] = even_draws(charges.prompt[column], charges.draw[column], max(left, 0.0), size)
+    return found
+
+
+def _some(ctx: Context, draws: Draws, problems: int, samples: int) -> NDArray[np.int64]:
+    """(P, M) the same few draws of a random part of the problems from every teacher."""
+    size = len(draws.ids)
+    chosen = ctx.rng("pilot").permutation(size)[: min(problems, size)]
+    found = np.zeros((size, len(draws.teachers)), dtype=np.int64)
+    found[chosen] = samples
+    return found

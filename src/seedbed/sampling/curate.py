@@ -41,8 +41,8 @@ def curate(
     solutions would teach a length. With copies allowed, a cap still takes different solutions before copies.
 
     Args:
-        pool: One row per draw with problem_id, model, draw, text, answer, correct, key, sound; other columns stay. `correct`
-            may be null where neither gold nor a vote says. A null `key` is no copy of anything.
+        pool: One row per draw with problem_id, model, draw, text, answer, correct, key, sound; other columns stay.
+            `correct` may be null where neither gold nor a vote says. A null `key` is no copy of anything.
         per_problem: Rows kept per problem, at least 1; None keeps all.
         distinct: Keep one row of each (problem, key), whichever model wrote it.
         sound: "known good" drops what could not be checked too; "any" keeps right answers by wrong steps.

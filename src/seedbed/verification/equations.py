@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 
 from seedbed.verification.numerals import plain
@@ -17,8 +18,7 @@ DEEPEST = 20
 _MARK = re.compile(r"<<([^<>\n]{1,200})>>")
 _TOKEN = re.compile(
     r"(?P<mixed>\d{1,9} \d{1,3}/\d{1,3}(?![\d/]))"
-    r"|(?P<number>\d{1,3}(?: 000)+(?!\d)"
-    r"|(?:\d{1,3}(?:,\d{3})+(?!,?\d)|\d{1,30})(?:\.\d{1,30})?(?!\d)|(?<!\d)\.\d{1,30})"
+    r"|(?P<number>(?:\d{1,3}(?:,\d{3})+(?!,?\d)|\d{1,30})(?:\.\d{1,30})?(?!\d)|(?<!\d)\.\d{1,30})"
     r"|(?P<word>[A-Za-z][A-Za-z'’]*)|(?P<sign>[-+*/=()])|(?P<percent>\\?%)|(?P<skip>[ \t$€£¥\\_~]+)|(?P<break>.)",
     re.ASCII | re.DOTALL,
 )
@@ -41,6 +41,8 @@ class Part:
     """Digits after the point of the last number: how far it may have been rounded."""
     has_percent: bool = False
     is_algebra: bool = False
+    values: dict[int, Fraction | None] = field(default_factory=dict)
+    """What `value_of` has found, by the meaning of a percent sign."""
 
     @property
     def is_sum(self) -> bool:
@@ -106,11 +108,19 @@ def value_of(part: Part, percent: int = 100) -> Fraction | None:
         part: The side.
         percent: What a percent sign divides by: 100, or 1 to read it as a unit.
     """
-    try:
-        value, rest = _sum(part.tokens, 0, percent, 0)
-    except (ZeroDivisionError, IndexError, ValueError):
-        return None
-    return value if rest == len(part.tokens) else None
+    if percent not in part.values:
+        try:
+            value, rest = _sum(part.tokens, 0, percent, 0)
+            part.values[percent] = value if rest == len(part.tokens) else None
+        except (ZeroDivisionError, IndexError, ValueError):
+            part.values[percent] = None
+    return part.values[percent]
+
+
+@lru_cache(maxsize=4096)
+def _exact(digits: str) -> Fraction:
+    """Reading a fraction from text is the slowest part of a check, and the same numbers come again and again."""
+    return Fraction(digits)
 
 
 def shown(part: Part) -> str:
@@ -167,7 +177,7 @@ class _Reader:
         """Read one piece."""
         kind, piece = match.lastgroup, match[0]
         if kind == "number":
-            self._number(piece.replace(",", "").replace(" ", ""))
+            self._number(piece.replace(",", ""))
         elif kind == "mixed":
             self._mixed(piece)
         elif kind == "word":
@@ -188,7 +198,7 @@ class _Reader:
             # Two numbers with nothing to join them: the first belonged to the sentence, not to the equation.
             self.close()
         self.part.tokens.append("0" + digits if digits.startswith(".") else digits)
-        self.part.operands.append(Fraction(digits))
+        self.part.operands.append(_exact(digits))
         self.part.decimals = len(digits.partition(".")[2])
         self.words = 0
 
@@ -225,22 +235,27 @@ class _Reader:
         is_operand = following is not None and following[0] in "+-*/^=" and following.start() - match.end() < 2
         return is_glued or (is_operand and not self.is_after_number)
 
+    def _equals(self) -> None:
+        tokens = self.part.tokens
+        if self.is_after_number:
+            while tokens[0] == "(" and tokens.count("(") > tokens.count(")"):
+                # The bracket is the sentence's: "6 pets (4 + 2 = 6)".
+                del tokens[0]
+            self.run.sides.append(self.part)
+        elif self.run.is_algebra:
+            self.run.sides.append(Part(is_algebra=True))
+        else:
+            self.close()
+        self.part, self.words = Part(), 0
+
     def _sign(self, sign: str, following: re.Match[str] | None) -> None:
         tokens = self.part.tokens
         if sign == "=":
-            if self.is_after_number:
-                self.run.sides.append(self.part)
-                self.part, self.words = Part(), 0
-            elif self.run.is_algebra:
-                self.run.sides.append(Part(is_algebra=True))
-                self.part, self.words = Part(), 0
-            else:
-                self.close()
+            self._equals()
         elif sign in "+-*/" and self.is_after_number:
             tokens.append(sign)
-        elif sign in "+*/":
-            if sign != "+":
-                self.close()
+        elif sign in "*/":
+            self.close()
         elif sign == "(" and self.is_after_number:
             if following is not None and following.lastgroup == "number" and self.words == 0:
                 tokens += ["*", "("]
@@ -296,7 +311,7 @@ def _operand(tokens: list[str], position: int, percent: int, depth: int) -> tupl
             raise ValueError
         position += 1
     else:
-        value, position = Fraction(piece), position + 1
+        value, position = _exact(piece), position + 1
     if position < len(tokens) and tokens[position] == "%":
         return value / percent, position + 1
     return value, position
@@ -346,7 +361,7 @@ def _factor(tokens: list[str], position: int, depth: int) -> tuple[str, int]:
         inner = _joined(terms, "+-")
         operand, position = (inner if len(terms) == 1 else f"({inner})"), position + 1
     else:
-        operand, position = str(Fraction(piece)), position + 1
+        operand, position = str(_exact(piece)), position + 1
     if position < len(tokens) and tokens[position] == "%":
         return f"{operand}%", position + 1
     return operand, position

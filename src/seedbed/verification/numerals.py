@@ -22,6 +22,8 @@ _SIGNS = str.maketrans(
         **{mark: f" {fraction}" for mark, fraction in _VULGAR.items()},
     }
 )
+_SPACED = re.compile(r"(?:(?<=[$€£¥])\d{1,3}(?: \d{3})+|(?<![\d.,/])\d{1,3}(?: 000)+)(?![\d.,]\d|\d)", re.ASCII)
+"""Thousands grouped by blanks: only after a currency sign, or in full thousands; else "in 2 100 kg sacks" is one."""
 _NUMBER = re.compile(
     r"""
     (?P<sign>(?<![\w)\]%])[-+])? (?:(?:\\?\$|[€£¥₹])\ ?(?P<negative>-)?)? (?<![A-Za-z_\d])
@@ -57,7 +59,7 @@ class Number:
 
 def plain(text: str) -> str:
     """The same text with one spelling for minus, times, division, blanks and the common printed fractions."""
-    return text.translate(_SIGNS)
+    return _SPACED.sub(lambda number: number[0].replace(" ", ""), text.translate(_SIGNS))
 
 
 def numbers_in(text: str) -> Iterator[Number]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from fractions import Fraction
+from functools import lru_cache
 
 from seedbed.similarity import normalise
 from seedbed.verdict import Verdict
 from seedbed.verification.answers import find_answer
-from seedbed.verification.equations import Chain, Equation, equations_of, side_key, value_of
+from seedbed.verification.equations import LOOK, Chain, Equation, equations_of, side_key, value_of
 from seedbed.verification.numerals import numbers_in, plain, words_as_numbers
 
 BY = "step checker"
 
 PASSED, FALSE_EQUATION, LOOSE_ANSWER, UNKNOWN_NUMBER = 0.95, 0.02, 0.1, 0.2
 
-ALWAYS = (1, 2, 100)
-"""Numbers that any step may use: a half or a double, the whole, and per cent."""
+ALWAYS = (0, 1, 2, 100)
+"""Numbers that any step may use: nothing, the whole, a half or a double, and per cent."""
 
 CONSTANTS: dict[str, tuple[int, ...]] = {
     "second": (60, 3600),
@@ -86,6 +86,17 @@ CONSTANTS: dict[str, tuple[int, ...]] = {
 }
 """Numbers that a step may use when the problem or the solution names the unit or thing that they belong to."""
 
+_PARTS = {
+    "third": 3,
+    "quarter": 4,
+    "fourth": 4,
+    "fifth": 5,
+    "sixth": 6,
+    "seventh": 7,
+    "eighth": 8,
+    "ninth": 9,
+    "tenth": 10,
+}
 _WORD = re.compile(r"[a-z]+")
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})(?!\d)")
 _SCALED = re.compile(r"(?<![\d.,])(\d{1,9}(?:\.\d{1,9})?) (?=million|thousand|billion|hundred)")
@@ -194,7 +205,9 @@ def _holds(equation: Equation) -> bool:
         if left is None or right is None:
             continue
         last_place = Fraction(1, 10**equation.right.decimals) / (percent if equation.right.has_percent else 1)
-        if left == right or (equation.right.decimals and abs(left - right) < last_place):
+        # Calculators leave 99.00000000000001 behind.
+        noise = abs(left) / 10**12 if equation.right.decimals > 8 else 0
+        if left == right or (equation.right.decimals and abs(left - right) < max(last_place, noise)):
             return True
     # A percentage computed without its "* 100": 12 / 48 = 25%.
     left, right = value_of(equation.left), value_of(equation.right)
@@ -202,7 +215,8 @@ def _holds(equation: Equation) -> bool:
 
 
 def _stray_number(problem: str, solution: str, chain: Chain) -> tuple[str, Equation] | None:
-    known = _given(problem) | _constants(f"{problem} {solution}")
+    given, words = _given(problem[:LOOK])
+    known = given | _constants(words | frozenset(_WORD.findall(solution[:LOOK].lower())))
     for equation in chain.equations:
         # What was computed on the left may be written out again on the right: 3 + 2 * 10 = 3 + 20.
         part = equation.left if equation.left.is_sum or not equation.right.is_sum else equation.right
@@ -213,38 +227,52 @@ def _stray_number(problem: str, solution: str, chain: Chain) -> tuple[str, Equat
     return None
 
 
-def _given(problem: str) -> set[Fraction]:
-    """The problem's numbers, and what a reader takes from them without a step."""
+# A pool holds many solutions of one problem.
+@lru_cache(maxsize=1024)
+def _given(problem: str) -> tuple[frozenset[Fraction], frozenset[str]]:
+    """The problem's numbers with what a reader takes from them without a step, and its words."""
     text = plain(problem)
     known = {Fraction(int(part)) for clock in _CLOCK.findall(text) for part in (*clock, "".join(clock))}
     known |= set(words_as_numbers(text)) | {Fraction(digits) for digits in _SCALED.findall(text)}
-    for number in numbers_in(text):
+    found = list(numbers_in(text))
+    for number in found:
         known.add(abs(number.value))
         if number.is_percent:
             known |= {100 - number.value, 100 + number.value}
+    known.add(Fraction(len(found)))
     for top, bottom in ((Fraction(int(a)), Fraction(int(b))) for a, b in _FRACTION.findall(text)):
         known |= {top, bottom, abs(bottom - top)}
+    words = frozenset(_WORD.findall(text.lower()))
+    for part in {_PARTS[word.removesuffix("s")] for word in words if word.removesuffix("s") in _PARTS}:
+        known |= {Fraction(top, part) for top in range(1, part)}
+    if "and a half" in text.lower():
+        known |= {value + Fraction(1, 2) for value in known}
     known |= {1 / value for value in known if value and (value <= 12 or value.denominator > 1)}
     if _MONEY_OR_PERCENT.search(text):
         hundredths = {value / 100 for value in known}
         known |= hundredths | {1 - share for share in hundredths} | {1 + share for share in hundredths}
-        known |= {100 * value for value in known} | {100 / value for value in known if value > 1}
-    return known
+        known |= {100 * value for value in known} | {100 / value for value in known if value > 1} | {Fraction(1, 100)}
+    return frozenset(known), words
 
 
-def _constants(text: str) -> set[Fraction]:
-    words = set(_WORD.findall(text.lower()))
-    named = {value for word in words for form in _forms(word) for value in CONSTANTS.get(form, ())}
-    found = {Fraction(value) for value in (*ALWAYS, *named)} | {Fraction(1, 2)}
-    found |= {Fraction(1, value) for value in named if value <= 12}
-    if _MONEY_OR_PERCENT.search(text):
-        found |= {value / 100 for value in found}
+def _constants(words: frozenset[str]) -> set[Fraction]:
+    return set(_FREE).union(*(_NAMED[word] for word in words & _NAMED.keys()))
+
+
+def _by_form() -> dict[str, frozenset[Fraction]]:
+    """The constants of each form of a word ("hours", "inches", "tripled"), with their unit fractions."""
+    found: dict[str, frozenset[Fraction]] = {}
+    for word, values in CONSTANTS.items():
+        numbers = {Fraction(value) for value in values} | {Fraction(1, value) for value in values if value <= 12}
+        # A quarter is a fourth and 25 cents; a nickel is 5 cents and 0.05 dollars.
+        numbers |= {Fraction(value, 100) for value in values} if word in _COINS else set()
+        found |= dict.fromkeys((word, f"{word}s", f"{word}es", f"{word}d"), frozenset(numbers))
     return found
 
 
-def _forms(word: str) -> tuple[str, ...]:
-    """The word and what it may be a form of: "hours", "tripled", "inches"."""
-    return word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("d")
+_COINS = ("penny", "nickel", "dime", "quarter")
+_FREE = {*(Fraction(value) for value in ALWAYS), Fraction(1, 2)}
+_NAMED = _by_form()
 
 
 def _results(equation: Equation) -> set[Fraction]:
@@ -260,10 +288,10 @@ def _ending(solution: str, chain: Chain) -> Verdict:
         return Verdict(LOOSE_ANSWER, "no final answer", BY)
     answer = abs(Fraction(found.answer))
     last = chain.equations[-1]
-    if answer in _near(_results(last)):
+    if _follows(answer, last):
         return Verdict(PASSED, f"{len(chain.equations)} equations hold and lead to {_decimal(answer)}", BY)
     for index, equation in reversed(list(enumerate(chain.equations))):
-        if answer in _near(_results(equation)):
+        if _follows(answer, equation):
             later = chain.equations[index + 1 :]
             user = next((other for other in later if answer in other.left.operands), None)
             if user is None:
@@ -274,10 +302,13 @@ def _ending(solution: str, chain: Chain) -> Verdict:
     return Verdict(LOOSE_ANSWER, f"the answer {_decimal(answer)} is no equation's result; the last is {last}", BY)
 
 
-def _near(values: Iterable[Fraction]) -> set[Fraction]:
-    """The values, and the whole numbers beside those that are none: 16.7 buses are 17."""
-    found = set(values)
-    return found | {Fraction(value.__floor__() + up) for value in found if value.denominator > 1 for up in (0, 1)}
+def _follows(answer: Fraction, equation: Equation) -> bool:
+    """True when the answer is the equation's result, or the result rounded to the places that the answer has."""
+    results = _results(equation)
+    if answer in results:
+        return True
+    places = next((places for places in range(5) if answer * 10**places % 1 == 0), None)
+    return places is not None and any(abs(answer - value) < Fraction(1, 10**places) for value in results)
 
 
 def _decimal(value: Fraction) -> str:

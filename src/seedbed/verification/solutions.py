@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seedbed.errors import DataError
 from seedbed.task import Task
 from seedbed.verification.answers import Kind, final_answer, same_answer
+from seedbed.verification.programs import Asserts, Prints, Program, Returns, Test, run_tests
+
+_FENCED = re.compile(r"```[a-zA-Z0-9]*\n(.*?)```", re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +31,19 @@ def check_solutions(task: Task, solutions: Sequence[str | None], right: Sequence
 
     Args:
         task: A reasoning task; its `answer` says how answers are compared.
-        solutions: (n,) what was written; None where nothing was.
-        right: (n,) the right answers; for programs, the unit tests.
+        solutions: (n,) what was written; None where nothing was. A program may stand in a fenced block of a text.
+        right: (n,) the right answers. For programs the unit tests: assert statements as they are, or a JSON list of
+            {"stdin": ..., "stdout": ...} or {"function": ..., "arguments": [...], "value": ...}.
 
     Returns:
         (n,) in the same order.
 
     Raises:
         ConfigError: The answers are programs, and no sandbox can be had on this machine.
+        DataError: Unit tests cannot be read.
     """
     if task.answer == "program":
-        raise NotImplementedError  # programs: see below
+        return _check_programs(solutions, right)
     kind = task.answer or "text"
     return [_check(kind, solution, answer) for solution, answer in zip(solutions, right, strict=True)]
 
@@ -47,3 +55,41 @@ def _check(kind: Kind, solution: str | None, right: str) -> Checked:
     if same_answer(found, right, kind):
         return Checked(right, correct=True)
     return Checked(found, correct=False, why=f"wrong answer: said {found[:80]}")
+
+
+def _check_programs(solutions: Sequence[str | None], right: Sequence[str]) -> list[Checked]:
+    """Run them, all in one sandbox; one that wrote nothing is not run."""
+    written = [index for index, solution in enumerate(solutions) if solution]
+    tests = {text: unit_tests(text) for text in dict.fromkeys(right)}
+    found = [Checked(None, correct=False, why="no answer")] * len(solutions)
+    results = run_tests([Program(_source(solutions[index] or ""), tests[right[index]]) for index in written])
+    for index, result in zip(written, results, strict=True):
+        passed = result.status == "passed"
+        why = None if passed else f"{result.status}: {result.why[:200]}"
+        found[index] = Checked(right[index] if passed else None, correct=passed, why=why)
+    return found
+
+
+def unit_tests(text: str) -> tuple[Test, ...]:
+    """The unit tests of a gold row, from the text of its answer.
+
+    Raises:
+        DataError: It is neither assert statements nor a JSON list of tests.
+    """
+    if not text.lstrip().startswith("["):
+        return (Asserts(text),)
+    try:
+        return tuple(
+            Prints(one["stdin"], one["stdout"])
+            if "stdout" in one
+            else Returns(one["function"], tuple(one["arguments"]), one["value"])
+            for one in json.loads(text)
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        fix = 'write [{"stdin": "1 2", "stdout": "3"}] or [{"function": "add", "arguments": [1, 2], "value": 3}]'
+        raise DataError("unit tests cannot be read", f"{text[:120]!r}: {error!r}", fix) from error
+
+
+def _source(text: str) -> str:
+    """The program in a reply: its last fenced block, or all of it."""
+    return (_FENCED.findall(text) or [text])[-1]

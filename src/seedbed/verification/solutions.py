@@ -92,4 +92,4 @@ def unit_tests(text: str) -> tuple[Test, ...]:
 
 def _source(text: str) -> str:
     """The program in a reply: its last fenced block, or all of it."""
-    return (_FENCED.findall(text) or [text])[-1]
+    return str((_FENCED.findall(text) or [text])[-1])

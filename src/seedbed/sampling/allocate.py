@@ -30,6 +30,10 @@ HOPELESS = 1e-3
 """A problem whose next draw would succeed less often than this with every model is left alone."""
 IN_FLIGHT = 0.7
 """A second draw of a problem goes out beside the first only where it is worth this share of the problem's index."""
+TRIED = 16
+"""Draws after which a model is judged by what it did. Before, it is taken for as good as can be, but gets no more than
+these, no more of them than a twentieth of the budget pays, and four on a problem at most. So a dear model is tried only
+where it could matter at all, and a cheap one is known before much is spent."""
 FITTED_ON = 2000
 """Problems that classes are learned from: more of them change no decision and cost seconds per refit."""
 
@@ -112,6 +116,10 @@ class State:
         draws, right = np.asarray(n, dtype=np.int64), np.asarray(c, dtype=np.int64)
         return cls(draws, right, right, right, right.sum(axis=1))
 
+    def of(self, chosen: NDArray[np.bool_]) -> State:
+        """The same counts of some of the problems, by a mask (P,)."""
+        return State(self.n[chosen], self.c[chosen], self.unique[chosen], self.once[chosen], self.found[chosen])
+
     @property
     def solved(self) -> NDArray[np.bool_]:
         """(P,) whether any model solved it."""
@@ -143,6 +151,7 @@ class Allocator:
         if self.objective not in ("coverage", "unique", "student"):
             raise ConfigError("unknown objective", str(self.objective), "choose coverage, unique or student")
         self._known: _Known | None = None
+        self._enough: Ints | None = None
 
     def next_draws(self, state: State, budget: float, limits: ArrayLike | None = None) -> Ints:
         """The draws to ask for next.
@@ -156,18 +165,22 @@ class Allocator:
             (P, M) draws, at most `batch` together and within the budget; all zero when nothing worth its cost is left.
         """
         room = np.full(state.n.shape, AHEAD) if limits is None else np.minimum(np.asarray(limits), AHEAD)
-        known = self._learn(state)
+        if self._enough is None:
+            paid = 0.05 * budget / (self.charges.prompt + self.charges.draw)
+            self._enough = np.clip(paid.astype(np.int64), 2, TRIED) if self.difficulty is None else state.n[0] * 0
+        new = state.n.sum(axis=0) < self._enough
+        room[:, new] = np.minimum(room[:, new], 4)
+        known = self._learn(state, self._enough)
         changed = np.flatnonzero((known.n != state.n).any(axis=1))
         if len(changed):
-            self._value(known, state, room, changed)
+            self._value(known, state, room, changed, new)
         index = np.where(self.charges.first(state.n) + self.charges.draw > budget, 0.0, known.index)
-        return self._fill(known, index, room, budget)
+        return self._fill(known, index, room, budget, self._enough - state.n.sum(axis=0))
 
-    def _learn(self, state: State) -> _Known:
-        """Learn again once a fifth more was drawn than the last time: beliefs move with the logarithm of the counts."""
-        drawn = int(state.n.sum())
-        known = self._known
-        if known is None or drawn > 1.2 * known.learned_at + self.batch:
+    def _learn(self, state: State, enough: Ints) -> _Known:
+        """Learn again once some model has a third more draws: beliefs move with the logarithm of the counts."""
+        drawn, known = state.n.sum(axis=0), self._known
+        if known is None or (drawn >= 1.3 * known.learned_at + np.maximum(enough, 2)).any():
             P, M = state.n.shape
             some = stream(self.rng_seed, "allocation ties").permutation(P)
             belief = self.difficulty
@@ -181,13 +194,16 @@ class Allocator:
             )
         return known
 
-    def _value(self, known: _Known, state: State, room: Ints, rows: Ints) -> None:
+    def _value(self, known: _Known, state: State, room: Ints, rows: Ints, new: NDArray[np.bool_]) -> None:
         """Work out gains and indices of the problems whose counts have changed."""
         n, c = state.n[rows], state.c[rows]
         belief = KnownRates(known.belief.rates[rows]) if isinstance(known.belief, KnownRates) else known.belief
         success = belief.success(n, c)
+        success[:, new] = 1.0
         if self.objective == "coverage":
             fail = belief.unsolved(n, c, np.arange(AHEAD + 1))
+            # A flat prior where a request holds several draws, so that their number is not chosen by wishful thinking.
+            fail[:, new] = 1 / np.arange(1, AHEAD + 2) if self.charges.per_request else np.arange(AHEAD + 1) == 0
             gain, pay = -np.diff(fail, axis=2), fail[:, :, :-1]
         else:
             gain = _unique_gains(success, state, rows, known.novelty, concave=self.objective == "student")
@@ -202,7 +218,7 @@ class Allocator:
             index[state.solved[rows]] = 0.0
         known.n[rows], known.gain[rows], known.cost[rows], known.index[rows] = n, gain, cost, index
 
-    def _fill(self, known: _Known, index: Floats, room: Ints, budget: float) -> Ints:
+    def _fill(self, known: _Known, index: Floats, room: Ints, budget: float, trial: Ints) -> Ints:
         """The batch: best model of each problem, draws in falling order of gain per cost, as far as the budget goes."""
         best = index.argmax(axis=1)
         top = index[np.arange(len(best)), best]
@@ -223,8 +239,13 @@ class Allocator:
             worth, price = worth.T, price.T
         flat = np.argsort(-worth, axis=None, kind="stable")[: self.batch]
         flat = flat[worth.ravel()[flat] > 0]
-        flat = flat[np.cumsum(price.ravel()[flat]) <= budget]
         row = flat // AHEAD if self.charges.per_request else flat % max(len(order), 1)
+        for m in np.flatnonzero(trial > 0):
+            on_trial = model[row] == m
+            kept = ~on_trial | (np.cumsum(on_trial) <= trial[m])
+            flat, row = flat[kept], row[kept]
+        paid = np.cumsum(price.ravel()[flat]) <= budget
+        row = row[paid]
         draws = np.zeros_like(known.n)
         np.add.at(draws, (order[row], model[row]), 1)
         return draws
@@ -253,7 +274,7 @@ class _Known:
 
     belief: Difficulty
     novelty: Novelty
-    learned_at: int
+    learned_at: Ints
     ties: Ints
     n: Ints
     gain: Floats
@@ -266,7 +287,9 @@ class _Known:
     level_at: float = 0.0
 
     @classmethod
-    def empty(cls, belief: Difficulty, novelty: Novelty, learned_at: int, ties: Ints, shape: tuple[int, int]) -> _Known:
+    def empty(
+        cls, belief: Difficulty, novelty: Novelty, learned_at: Ints, ties: Ints, shape: tuple[int, int]
+    ) -> _Known:
         """Nothing valued yet: -1 draws are no state's."""
         long = np.zeros((*shape, AHEAD))
         return cls(belief, novelty, learned_at, ties, np.full(shape, -1), long, long.copy(), np.zeros(shape))

@@ -1,9 +1,9 @@
-"""Plans that a run can follow: so many draws for every problem, a cascade, a mixture, or draw by draw."""
+"""Plans that a run can follow: so many draws for every problem, a cascade, a mixture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from seedbed.errors import ConfigError
 from seedbed.randomness import stream
-from seedbed.sampling.allocate import Allocator, Charges, State
+from seedbed.sampling.allocate import Charges, State
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 class Policy(Protocol):
-    """Says what to draw next; it sees counts, never the answers to come."""
+    """Says what to draw next; it sees counts, never the answers to come. `allocate.Allocator` is one too."""
 
     def next_draws(self, state: State, budget: float, limits: Ints | None = None) -> Ints:
         """(P, M) draws for the budget left; all zero when it is done."""
@@ -89,41 +89,6 @@ class Cascade:
         found = draws.copy()
         found[order[np.cumsum(price[order]) > budget]] = 0
         return found
-
-
-@dataclass
-class Adaptive:
-    """A pilot on some problems, then draw by draw where it pays most.
-
-    The pilot is paid from the same budget and its solutions count. It takes about `share` of the budget at most, spread
-    so that every model is seen on the same problems: what a model does where another fails can be learned there only.
-    """
-
-    allocator: Allocator
-    pilot_draws: tuple[int, ...]
-    """(M,) draws of each model on a pilot problem."""
-    share: float = 0.1
-    rng_seed: int = 0
-    budget: float | None = field(default=None, init=False)
-
-    def next_draws(self, state: State, budget: float, limits: Ints | None = None) -> Ints:
-        """The pilot first, then batches of the allocator."""
-        if self.budget is None:
-            self.budget = budget
-            pilot = self._pilot(state, budget)
-            if pilot.any():
-                return pilot
-        return self.allocator.next_draws(state, budget, limits)
-
-    def _pilot(self, state: State, budget: float) -> Ints:
-        charges = self.allocator.charges
-        asked = np.asarray(self.pilot_draws, dtype=np.int64)
-        price = float((charges.prompt * (asked > 0) + charges.draw * asked).sum())
-        P = len(state.n)
-        size = min(P, int(self.share * budget / price)) if price else 0
-        found = np.zeros_like(state.n)
-        found[stream(self.rng_seed, "pilot").permutation(P)[:size]] = asked
-        return np.asarray(np.maximum(found - state.n, 0))
 
 
 def even_draws(prompt: float, draw: float, budget: float, problems: int) -> Ints:

@@ -225,10 +225,9 @@ def _totals(frame: pl.DataFrame, rule: Rule) -> pl.DataFrame:
     votes = pl.col("_vote").sum() if rule == "sum" else pl.col("_vote").max()
     # Correct is a property of the answer; where spellings were not made one, the majority of its rows decides.
     correct = pl.col("correct").cast(pl.Float64).mean() >= 0.5
-    answered = frame.filter(pl.col("answer").is_not_null() & (pl.col("_vote") > 0))
-    totals = answered.group_by("problem_id", "answer").agg(
-        votes=votes, first=pl.struct("draw", "model").min(), correct=correct
-    )
+    answered = frame.filter(pl.col("answer").is_not_null() & (pl.col("_vote") > 0)).sort("draw", "model")
+    answered = answered.with_row_index("_order")
+    totals = answered.group_by("problem_id", "answer").agg(votes=votes, first=pl.col("_order").min(), correct=correct)
     return totals.sort("problem_id", "answer")
 
 

@@ -288,6 +288,6 @@ def _same_text(text: str) -> str:
     text = _DATE.sub(lambda date: f"{int(date[1]):02d}/{int(date[2]):02d}/{date[3]}", text)
     whole = text = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
-    text = re.sub(r"(?<!\d)\.|\.(?!\d)|(?<![\s])-|-(?!\d)|[^\w\s.+#%&@*$€£<>=^°-]|_", " ", text)
+    text = re.sub(r"(?<!\d)\.|\.(?!\d)|(?<=\S)-|-(?!\d)|[^\w\s.+#%&@*$€£<>=^°-]|_", " ", text)
     words = text.split()
     return " ".join([word for word in words if word not in _ARTICLES] or words) or whole

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from seedbed.verification.numerals import plain
 
@@ -153,7 +153,7 @@ class _Run:
 def _runs(line: str) -> list[_Run]:
     reader = _Reader()
     tokens = [match for match in _TOKEN.finditer(line) if match.lastgroup != "skip"]
-    for match, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for match, following in zip_longest(tokens, tokens[1:]):
         reader.take(match, following)
     reader.close()
     return reader.runs

@@ -17,8 +17,9 @@ from seedbed.prepare import Prepared, prepare
 from seedbed.recipe import Recipe, executions, walk
 from seedbed.rows import frame
 from seedbed.run import make_context, named
-from seedbed.steps import Forecast, Repeat, Step, Synthesise
-from seedbed.steps.context import State
+from seedbed.steps import Forecast, Repeat, Sample, Step, Synthesise
+from seedbed.steps.context import Progress, State
+from seedbed.steps.sample import CHOOSING
 from seedbed.synthesis import drafts
 from seedbed.synthesis.drafts import Draft, Sampling
 
@@ -167,6 +168,32 @@ def _amounts(recipe: Recipe, lines: dict[int, PlanLine], column: int) -> Iterato
         if size is not None:
             amounts["flops"] = tokens * size
         yield name, amounts
+
+
+def pilot(
+    recipe: Recipe, path: Path, *, progress: Progress = lambda _step, _done, _total, _usd: None
+) -> dict[str, Any]:
+    """Draw the pilot of a recipe's `sample` step, and plan on it; the run then does not pay for the pilot again.
+
+    Args:
+        recipe: A recipe with a `sample` step that chooses between teachers.
+        path: The run's directory; only the ledger beside it is written.
+        progress: Called with (step, answered, asked).
+
+    Returns:
+        unit, problems, pilot (teachers, spent), plan (options with their forecasts), forecasts (coverage by teacher).
+
+    Raises:
+        ConfigError: No such step, or one whose strategy needs no pilot.
+    """
+    prepared = prepare(recipe, lambda _event: None)
+    name, step = next(((n, s) for n, s in named(recipe.steps) if isinstance(s, Sample)), ("", None))
+    if step is None or step.strategy not in CHOOSING:
+        seen = "no `sample` step" if step is None else f"strategy {step.strategy}"
+        raise ConfigError("there is nothing to plan", seen, "add `{verb: sample, budget: ...}` with strategy auto")
+    with Ledger.at(path.parent / "ledger.sqlite") as ledger:
+        budget = recipe.budget.open(ledger, f"{recipe.name} pilot", prepared.addresses)
+        return step.pilot_only(make_context(prepared, ledger, budget, progress=progress).at(name, 0))
 
 
 def preview(recipe: Recipe, path: Path, *, count: int = 5) -> pl.DataFrame:

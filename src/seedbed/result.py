@@ -41,11 +41,13 @@ def summarise(
         stopped: Why each `repeat` ended.
 
     Returns:
-        name, identity, task, teacher, student, rng_seed, steps, stages (one per trained student), gain (paired, last
+        name, identity, task, teacher, student, rng_seed, steps, sampling (of the last `sample` step, or None),
+        stages (one per trained student), gain (paired, last
         student against the first, on test), evaluation, accounting, spend, gold with every read, stopped, complete.
     """
     recipe = prepared.recipe
     rows = pl.read_parquet(folder.path / "data" / f"{steps[-1]['name']}.parquet")
+    sampled = [step["metrics"]["sampling"] for step in steps if "sampling" in step["metrics"]]
     evaluation: dict[str, Any] = next((step["metrics"] for step in steps if step["verb"] == "evaluate"), {})
     return {
         "name": recipe.name,
@@ -57,6 +59,7 @@ def summarise(
         "student": recipe.student.model_dump(mode="json"),
         "rng_seed": recipe.rng_seed,
         "steps": [{key: step[key] for key in _OF_A_STEP} | _asked(step) for step in steps],
+        "sampling": sampled[-1] if sampled else None,
         "stages": _stages(steps, evaluation),
         "gain": _gain(folder, evaluation),
         "evaluation": evaluation,

@@ -42,7 +42,7 @@ from seedbed.prepare import Prepared, prepare
 from seedbed.recipe import Recipe, TeacherSettings, walk
 from seedbed.result import summarise
 from seedbed.rows import frame, write_parquet, write_whole
-from seedbed.steps import Extrapolate, Repeat, Step
+from seedbed.steps import Curate, Extrapolate, Repeat, Sample, Step
 from seedbed.steps.context import Context, Progress, State, Teacher, TrainedStudent
 from seedbed.steps.train import gain
 from seedbed.students import load_student
@@ -284,6 +284,25 @@ def run_recipe(
         result = summarise(folder, prepared, execution.steps, execution.stopped)
         folder.write("result.json", result)
     return result
+
+
+def run_sampling(
+    recipe: Recipe,
+    path: Path,
+    *,
+    progress: Progress = lambda _step, _done, _total, _usd: None,
+) -> dict[str, Any]:
+    """Run a recipe as far as its pool of solutions goes: up to the last `sample` or `curate` step.
+
+    The ledger beside the directory keeps every draw, so that running the whole recipe pays for none of them again.
+
+    Raises:
+        ConfigError: The recipe samples nothing; or as `run_recipe`.
+    """
+    last = max((place for place, step in enumerate(recipe.steps) if isinstance(step, Sample | Curate)), default=-1)
+    if last < 0:
+        raise ConfigError("the recipe samples nothing", recipe.name, "add a step `{verb: sample, budget: ...}`")
+    return run_recipe(recipe.model_copy(update={"steps": recipe.steps[: last + 1]}), path, progress=progress)
 
 
 def _few_threads(student: str) -> AbstractContextManager[object]:

@@ -15,6 +15,7 @@ COMMANDS = {
     "doctor": "Check the address of a model: reachable, key, what it honours, how fast.",
     "plan": "Show what a recipe will ask and cost; nothing is sent.",
     "preview": "Write the first few rows of a run and show them.",
+    "sample": "Decide which teacher writes how many solutions: a pilot, a plan, the draws.",
     "run": "Run a recipe, or go on with it.",
     "show": "Show what a run did: accounting, scores, gold reads, rows.",
     "compare": "Run a recipe beside its baselines at equal budget.",

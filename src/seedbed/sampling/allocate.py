@@ -116,9 +116,14 @@ class State:
         draws, right = np.asarray(n, dtype=np.int64), np.asarray(c, dtype=np.int64)
         return cls(draws, right, right, right, right.sum(axis=1))
 
-    def of(self, chosen: NDArray[np.bool_]) -> State:
-        """The same counts of some of the problems, by a mask (P,)."""
+    def rows(self, chosen: Ints) -> State:
+        """The same for some of the problems."""
         return State(self.n[chosen], self.c[chosen], self.unique[chosen], self.once[chosen], self.found[chosen])
+
+    def beside(self, other: State) -> State:
+        """These problems and then the other ones."""
+        pairs = ((self.n, other.n), (self.c, other.c), (self.unique, other.unique), (self.once, other.once))
+        return State(*(np.concatenate(pair) for pair in pairs), np.concatenate([self.found, other.found]))
 
     @property
     def solved(self) -> NDArray[np.bool_]:
@@ -138,6 +143,7 @@ class Allocator:
         difficulty: What is known of the problems. With None, `n_classes` latent classes are learned from the run.
         batch: Draws in flight at most.
         rng_seed: Breaks ties between problems that look alike, so that a run cut short has drawn a random part.
+        pilot: Counts on other problems of the same kind, to learn from as well.
     """
 
     charges: Charges
@@ -146,6 +152,7 @@ class Allocator:
     batch: int = 64
     n_classes: int = 3
     rng_seed: int = 0
+    pilot: State | None = None
 
     def __post_init__(self) -> None:
         if self.objective not in ("coverage", "unique", "student"):
@@ -168,30 +175,31 @@ class Allocator:
         if self._enough is None:
             paid = 0.05 * budget / (self.charges.prompt + self.charges.draw)
             self._enough = np.clip(paid.astype(np.int64), 2, TRIED) if self.difficulty is None else state.n[0] * 0
-        new = state.n.sum(axis=0) < self._enough
+        drawn = state.n.sum(axis=0) + (0 if self.pilot is None else self.pilot.n.sum(axis=0))
+        new = drawn < self._enough
         room[:, new] = np.minimum(room[:, new], 4)
-        known = self._learn(state, self._enough)
+        known = self._learn(state, drawn, self._enough)
         changed = np.flatnonzero((known.n != state.n).any(axis=1))
         if len(changed):
             self._value(known, state, room, changed, new)
         index = np.where(self.charges.first(state.n) + self.charges.draw > budget, 0.0, known.index)
-        return self._fill(known, index, room, budget, self._enough - state.n.sum(axis=0))
+        return self._fill(known, index, room, budget, self._enough - drawn)
 
-    def _learn(self, state: State, enough: Ints) -> _Known:
+    def _learn(self, state: State, drawn: Ints, enough: Ints) -> _Known:
         """Learn again once some model has a third more draws: beliefs move with the logarithm of the counts."""
-        drawn, known = state.n.sum(axis=0), self._known
+        known = self._known
         if known is None or (drawn >= 1.3 * known.learned_at + np.maximum(enough, 2)).any():
-            P, M = state.n.shape
-            some = stream(self.rng_seed, "allocation ties").permutation(P)
+            ties = stream(self.rng_seed, "allocation ties").permutation(len(state.n))
+            seen = (
+                state.rows(ties[:FITTED_ON]) if self.pilot is None else state.rows(ties[:FITTED_ON]).beside(self.pilot)
+            )
             belief = self.difficulty
             if belief is None:
-                part = some[:FITTED_ON]
                 start = known.belief if known is not None and isinstance(known.belief, LatentClasses) else None
                 model = LatentClasses(self.n_classes, rng_seed=self.rng_seed, tolerance=1e-4, rounds=150)
-                belief = model.fit(state.n[part], state.c[part], start=start)
-            known = self._known = _Known.empty(
-                belief, Novelty.fit(state.c, state.unique, state.once), drawn, some, (P, M)
-            )
+                belief = model.fit(seen.n, seen.c, start=start)
+            novelty = Novelty.fit(seen.c, seen.unique, seen.once)
+            known = self._known = _Known.empty(belief, novelty, drawn, ties, state.n.shape)
         return known
 
     def _value(self, known: _Known, state: State, room: Ints, rows: Ints, new: NDArray[np.bool_]) -> None:

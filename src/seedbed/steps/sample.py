@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,6 +14,10 @@ from seedbed.evaluation.gold import Gold
 from seedbed.rows import account
 from seedbed.sampling import pool as pools
 from seedbed.sampling.allocate import Allocator
+from seedbed.sampling.allocate import State as Counts
+from seedbed.sampling.coverage import pass_at_k
+from seedbed.sampling.forecast import forecast
+from seedbed.sampling.planner import Option, Plan, plan
 from seedbed.sampling.policies import Cascade, Policy, even_draws
 from seedbed.sampling.votes import vote
 from seedbed.steps.context import Context, State, Teacher
@@ -122,11 +126,11 @@ class Sample(Step):
         metrics = {"asked": account(rows), "sampling": found}
         return State(pl.concat([state.rows, rows]), state.students, metrics, pool=draws.pool)
 
-    def plan(self, ctx: Context) -> dict[str, Any]:
+    def pilot_only(self, ctx: Context) -> dict[str, Any]:
         """The pilot's draws and what follows from them, without the rest."""
         gold = ctx.read_gold("steer", "problems to solve, and their answers to check against")
         draws = Draws(ctx, gold, self._teachers(ctx), self._unit(ctx), self.same)
-        return {"unit": draws.unit, "problems": gold.height, **self._pilot(ctx, draws)}
+        return {"unit": draws.unit, "problems": gold.height, **self._pilot(ctx, draws)[0]}
 
     def candidates(self, names: Iterable[str]) -> list[str]:
         """Which of the recipe's teachers, by name, this step may ask."""
@@ -147,26 +151,37 @@ class Sample(Step):
         """Spend the budget, and say how it was decided what on."""
         assert self.budget is not None
         total = self.budget.value
-        if self.strategy in CHOOSING:
-            found = self._pilot(ctx, draws)
-            chosen = found["plan"]["chosen"] if self.strategy == "auto" else self.strategy
-        else:
-            # A handful of draws tell what one costs; the plan itself needs nothing else.
+        if self.strategy not in CHOOSING:
+            # A handful of draws tell what one costs; spending it all on one teacher needs nothing else.
             draws.take(_some(ctx, draws, min(16, len(draws.ids)), 1))
-            found, chosen = {}, self.strategy
-        if chosen in draws.names:
-            for share in (0.9, 1.0):
-                # The end is planned with the costs seen by then: a bad first guess overdraws nothing.
-                draws.take(_evenly(ctx, draws, chosen, share * total - draws.spent))
+            self._spread(ctx, draws, [self.strategy])
+            return {"budget": total}
+        found, made = self._pilot(ctx, draws)
+        pilot, option = draws.counts, _option(made, self.strategy)
+        if option.kind in ("fixed", "mixture"):
+            self._spread(ctx, draws, list(option.draws))
         else:
-            self._follow(ctx, draws, chosen, total)
-        return {**found, "chosen": chosen, "budget": total}
+            self._follow(ctx, draws, option)
+        came = {"chosen": option.name, "forecast": option.forecast.to_dict(), "came_out": self._value(draws.counts)}
+        if option.kind == "fixed":
+            came["checks"] = _checks(draws, pilot, found["forecasts"], next(iter(option.draws)))
+        return {**found, **came, "budget": total}
 
-    def _follow(self, ctx: Context, draws: Draws, chosen: str, total: float) -> None:
-        charges = draws.charges()
-        if chosen == "cascade":
-            order = tuple(range(len(draws.names)))
-            policy: Policy = Cascade(charges, order, (self.pilot.samples,) * (len(order) - 1), ctx.rng_seed)
+    def _spread(self, ctx: Context, draws: Draws, teachers: Sequence[str]) -> None:
+        """All problems alike."""
+        assert self.budget is not None
+        for share in (0.9, 1.0):
+            # The end is planned with the costs seen by then: a bad first guess overdraws nothing.
+            draws.take(_evenly(ctx, draws, teachers, share * self.budget.value - draws.spent))
+
+    def _follow(self, ctx: Context, draws: Draws, option: Option) -> None:
+        """Batch after batch, each decided by what came out so far."""
+        assert self.budget is not None
+        charges, total = draws.charges(), self.budget.value
+        if option.kind == "cascade":
+            weak, strong = (draws.names.index(name) for name in option.draws)
+            first = round(option.draws[draws.names[weak]])
+            policy: Policy = Cascade(charges, (weak, strong), (first,), ctx.rng_seed)
         else:
             # A fiftieth of all draws at a time: small enough to learn from, large enough to keep a batch full.
             most = (total - draws.spent) / float(charges.draw.min())
@@ -176,32 +191,49 @@ class Sample(Step):
             if not more.any() or draws.take(more) < more.sum():
                 break
 
-    def _pilot(self, ctx: Context, draws: Draws) -> dict[str, Any]:
+    def _pilot(self, ctx: Context, draws: Draws) -> tuple[dict[str, Any], Plan]:
         """Draw a little from every teacher, and plan on it."""
         assert self.budget is not None
-        from seedbed.sampling.planner import plan
-
         draws.take(_some(ctx, draws, self.pilot.problems, self.pilot.samples))
-        asked = np.asarray(draws.counts.n.any(axis=1))
-        counts = draws.counts
+        asked = np.flatnonzero(draws.counts.n.any(axis=1))
         made = plan(
-            draws.names,
-            counts.of(asked),
-            draws.costs(),
-            budget=self.budget.value,
+            draws.counts.rows(asked),
+            dict(zip(draws.names, draws.costs(), strict=True)),
+            self.budget.value,
+            self.objective,
             problems=len(draws.ids),
-            objective=self.objective,
+            per_request=True,
             rng_seed=ctx.rng_seed,
         )
-        return {
-            "pilot": {
-                "problems": int(asked.sum()),
-                "samples": self.pilot.samples,
-                "spent": draws.spent,
-                "teachers": self._by_teacher(draws),
-            },
-            "plan": made,
-        }
+        pilot: dict[str, Any] = {"problems": len(asked), "samples": self.pilot.samples, "spent": draws.spent}
+        pilot["teachers"] = self._by_teacher(draws)
+        return {"pilot": pilot, "plan": made.to_dict(), "forecasts": self._forecasts(ctx, draws)}, made
+
+    def _forecasts(self, ctx: Context, draws: Draws) -> dict[str, Any]:
+        """Coverage to expect of the problems outside the pilot, for each teacher, up to what the budget buys of it."""
+        assert self.budget is not None
+        counts, size, found = draws.counts, len(draws.ids), {}
+        for column, (name, cost) in enumerate(zip(draws.names, draws.costs(), strict=True)):
+            asked = counts.n[:, column] > 0
+            ks = [k for k in KS if k <= max(cost.affordable(self.budget.value / size), self.pilot.samples)]
+            made = forecast(
+                counts.n[asked, column],
+                counts.c[asked, column],
+                ks,
+                rng_seed=ctx.rng_seed,
+                problems=max(size - int(asked.sum()), 1),
+            )
+            found[name] = {
+                "law": made.chosen,
+                "curve": [{"k": k, **one.to_dict()} for k, one in zip(made.ks, made.further, strict=True)],
+            }
+        return found
+
+    def _value(self, counts: Counts) -> float:
+        """The objective as the plan forecasts it: a share of problems, or a sum over them."""
+        if self.objective == "coverage":
+            return float(counts.solved.mean())
+        return float((np.log1p(counts.found) if self.objective == "student" else counts.found).sum())
 
     def _accepted(self, draws: Draws) -> pl.DataFrame:
         """The rows, with what counts as right decided by gold, by the draws themselves, or not at all."""
@@ -253,12 +285,34 @@ class Sample(Step):
         return Forecast(pilot, pilot, pilot, example, 200.0)
 
 
-def _evenly(ctx: Context, draws: Draws, teacher: str, left: float) -> NDArray[np.int64]:
-    """(P, M) draws from one teacher that spend what is left, as many of every problem as whole draws allow."""
-    column, size, charges = draws.names.index(teacher), len(draws.ids), draws.charges()
+def _option(made: Plan, strategy: str) -> Option:
+    """The plan's best option, or the best of one kind."""
+    return next(one for one in made.options if strategy in ("auto", one.kind))
+
+
+def _evenly(ctx: Context, draws: Draws, teachers: Sequence[str], left: float) -> NDArray[np.int64]:
+    """(P, M) draws that spend what is left in equal parts on the teachers, as many of every problem as go into it."""
+    size, charges = len(draws.ids), draws.charges()
     found = np.zeros((size, len(draws.names)), dtype=np.int64)
-    order = ctx.rng("evenly", draws.counts.n.sum()).permutation(size)
-    found[order, column] = even_draws(charges.prompt[column], charges.draw[column], max(left, 0.0), size)
+    order = ctx.rng("evenly", int(draws.counts.n.sum())).permutation(size)
+    for column in map(draws.names.index, teachers):
+        part = max(left, 0.0) / len(teachers)
+        found[order, column] = even_draws(charges.prompt[column], charges.draw[column], part, size)
+    return found
+
+
+def _checks(draws: Draws, pilot: Counts, forecasts: dict[str, Any], teacher: str) -> list[dict[str, Any]]:
+    """The forecast of a teacher's coverage beside what came out, on the problems that the pilot did not see."""
+    column = draws.names.index(teacher)
+    fresh = pilot.n[:, column] == 0
+    n, c = draws.counts.n[fresh, column], draws.counts.c[fresh, column]
+    found = []
+    for one in forecasts[teacher]["curve"]:
+        known = n >= one["k"]
+        if known.mean() > 0.5:
+            actual = float(pass_at_k(n[known], c[known], one["k"]).mean())
+            holds = one["low"] <= actual <= one["high"]
+            found.append({"k": one["k"], "actual": actual, "error": one["value"] - actual, "holds": holds})
     return found
 
 

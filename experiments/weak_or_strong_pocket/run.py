@@ -1,0 +1,255 @@
+"""Weak or strong teacher at equal FLOPs: `python experiments/weak_or_strong_pocket/run.py all`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import polars as pl
+
+from seedbed.estimate import Estimate, gain_over_seeds, mean_over_seeds, mean_t
+from seedbed.models import open_model
+from seedbed.prepare import prepare
+from seedbed.recipe import load_recipe
+from seedbed.request import Reply
+from seedbed.run import run_recipe
+from seedbed.synthesis import solving
+from seedbed.synthesis.drafts import Sampling
+from seedbed.verification.solutions import check_solutions
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+RUNS = Path("runs/weak_or_strong_pocket")
+RECIPE = HERE / "recipe.yaml"
+
+PARADIGMS = {"distillation": "pocket:base", "self-improvement": "pocket:weak", "weak-to-strong": "pocket:strong"}
+BUDGETS = {"low": 2, "high": 10}
+"""Draws of each problem that the budget buys from the strong model."""
+RNG_SEEDS = 5
+STEPS = 150
+"""Optimiser steps of every student, whatever its pool."""
+TEACHERS = ("weak", "strong")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One student trained on one pool."""
+
+    teacher: str
+    pool: str
+    """low or high: equal FLOPs; number: as many draws of each problem as `high` buys from the strong model;
+    unchecked: `high`, with wrong answers kept; own: nothing is sampled, the checkpoint is scored as it is."""
+    paradigm: str
+    rng_seed: int
+
+    @property
+    def name(self) -> str:
+        """Also the folder."""
+        return f"{self.paradigm}-{self.pool}-{self.teacher}-{self.rng_seed}"
+
+
+def arms() -> Iterator[Arm]:
+    """All of them; what the main question needs comes first."""
+    for rng_seed in range(RNG_SEEDS):
+        for paradigm in PARADIGMS:
+            for pool in BUDGETS:
+                yield from (Arm(teacher, pool, paradigm, rng_seed) for teacher in TEACHERS)
+        for pool in ("number", "unchecked"):
+            yield from (Arm(teacher, pool, "distillation", rng_seed) for teacher in TEACHERS)
+
+
+def overrides(arm: Arm, flops: dict[str, float]) -> list[str]:
+    """What makes the recipe this arm's."""
+    accept = "all" if arm.pool == "unchecked" else "correct"
+    if arm.pool == "number":
+        much = f"samples: {BUDGETS['high']}"
+    else:
+        much = f"budget: {{flops: {flops['low' if arm.pool == 'low' else 'high']!r}}}"
+    sample = f"{{verb: sample, strategy: {arm.teacher}, {much}, accept: {accept}}}"
+    return [
+        f"name={arm.name}",
+        f"rng_seed={arm.rng_seed}",
+        f"student={{kind: lm, checkpoint: '{PARADIGMS[arm.paradigm]}', steps: {STEPS}}}",
+        f"steps.0={sample}",
+    ]
+
+
+def run_arm(arm: Arm, flops: dict[str, float]) -> str:
+    """Run one arm, or find it done."""
+    started = time.process_time()
+    recipe = load_recipe(RECIPE, overrides(arm, flops))
+    # One ledger per rng seed: arms of one seed share their draws, and two processes rarely meet.
+    result = run_recipe(recipe, RUNS / arm.name, ledger=RUNS / f"seed-{arm.rng_seed}.sqlite")
+    found = read_arm(arm)
+    found |= {"trained_on": result["stages"][0]["trained_on"], "cpu_s": round(time.process_time() - started, 1)}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "arms").mkdir(exist_ok=True)
+    (RESULTS / "arms" / f"{arm.name}.json").write_text(json.dumps(found) + "\n", encoding="utf-8")
+    return f"{arm.name}: {100 * np.mean(found['correct']):.1f} % right, {found['cpu_s']} CPU s"
+
+
+def read_arm(arm: Arm) -> dict[str, Any]:
+    """What an arm found: the pool in numbers, and which test rows its student has right."""
+    folder = RUNS / arm.name
+    step = json.loads((folder / "steps" / "sample-1.json").read_text(encoding="utf-8"))
+    answers = pl.read_parquet(folder / "predictions" / "evaluate-1.parquet").filter(pl.col("split") == "test")
+    return {
+        **asdict(arm),
+        "sampling": step["metrics"]["sampling"],
+        "ids": answers["id"].to_list(),
+        "correct": [int(right) for right in answers["correct"]],
+    }
+
+
+def flops_of_budgets() -> dict[str, float]:
+    """What so many draws of every problem cost from the strong model: measured once, the same for all arms."""
+    file = RESULTS / "flops.json"
+    if not file.exists():
+        found = {}
+        for name, draws in BUDGETS.items():
+            changes = [f"name=flops-{name}", f"steps=[{{verb: sample, strategy: strong, samples: {draws}}}]"]
+            made = run_recipe(load_recipe(RECIPE, changes), RUNS / f"flops-{name}", ledger=RUNS / "seed-0.sqlite")
+            found[name] = made["sampling"]["spent"]
+        RESULTS.mkdir(exist_ok=True)
+        file.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    known: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+    return known
+
+
+def untuned() -> None:
+    """What each checkpoint does with the test rows before any of it, greedily."""
+    for paradigm, address in PARADIGMS.items():
+        file = RESULTS / "arms" / f"{paradigm}-untuned.json"
+        if not file.exists():
+            prepared = prepare(load_recipe(RECIPE), lambda _event: None)
+            test = prepared.gold.test.open("final evaluation")
+            sampling = Sampling(temperature=0.0, max_tokens=128)
+            asked = solving.requests(prepared.task, test["problem"].to_list(), [0] * test.height, sampling)
+            replies = open_model(address).generate(asked)
+            texts = [reply.text if isinstance(reply, Reply) else None for reply in replies]
+            right = check_solutions(prepared.task, texts, test["answer"].to_list())
+            found = {"checkpoint": address, "ids": test["id"].to_list(), "correct": [int(one.correct) for one in right]}
+            file.write_text(json.dumps(found) + "\n", encoding="utf-8")
+
+
+def run_all(workers: int) -> None:
+    """Every arm that is not done yet, `workers` at a time."""
+    flops = flops_of_budgets()
+    (RESULTS / "arms").mkdir(parents=True, exist_ok=True)
+    untuned()
+    left = [arm for arm in arms() if not (RESULTS / "arms" / f"{arm.name}.json").exists()]
+    with ProcessPoolExecutor(workers, max_tasks_per_child=1) as pool:
+        for said in pool.map(run_arm, left, [flops] * len(left)):
+            print(said, flush=True)
+
+
+def read() -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """(paradigm, pool, teacher) to what was found, one per rng seed; only seeds that both teachers have."""
+    found: dict[tuple[str, str, str], dict[int, dict[str, Any]]] = {}
+    for arm in arms():
+        file = RESULTS / "arms" / f"{arm.name}.json"
+        if file.exists():
+            one = json.loads(file.read_text(encoding="utf-8"))
+            found.setdefault((arm.paradigm, arm.pool, arm.teacher), {})[arm.rng_seed] = one
+    both = {}
+    for (paradigm, pool, teacher), runs in found.items():
+        other = found.get((paradigm, pool, "strong" if teacher == "weak" else "weak"), {})
+        both[paradigm, pool, teacher] = [runs[seed] for seed in sorted(runs.keys() & other.keys())]
+    return both
+
+
+def points(found: Estimate, sign: str = "") -> str:
+    """Per cent, or points with a sign, with the interval."""
+    return f"{100 * found.value:{sign}.1f} [{100 * found.low:{sign}.1f}, {100 * found.high:{sign}.1f}]"
+
+
+def over_seeds(values: list[float]) -> Estimate:
+    """Mean of one number per rng seed, with Student's t over the seeds."""
+    return mean_t(values)
+
+
+def pool_table(found: dict[tuple[str, str, str], list[dict[str, Any]]]) -> list[str]:
+    """What each teacher's pool holds."""
+    lines = [
+        "| pool | teacher | draws a problem | solved, % | different right solutions a problem | right by wrong steps, % |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for pool in (*BUDGETS, "number"):
+        for teacher in TEACHERS:
+            runs = found.get(("distillation", pool, teacher), [])
+            if len(runs) > 1:
+                each = [run["sampling"] for run in runs]
+                draws = np.mean([one["outcome"]["draws"] / one["problems"] for one in each])
+                solved = over_seeds([one["outcome"]["coverage"]["value"] for one in each])
+                unique = over_seeds([one["outcome"]["unique"]["value"] for one in each])
+                wrong = over_seeds([one["outcome"]["false_positives"]["value"] for one in each])
+                cells = [
+                    pool,
+                    teacher,
+                    f"{draws:.1f}",
+                    points(solved),
+                    f"{unique.value:.2f} [{unique.low:.2f}, {unique.high:.2f}]",
+                ]
+                lines.append("| " + " | ".join([*cells, points(wrong)]) + " |")
+    return lines
+
+
+def student_table(found: dict[tuple[str, str, str], list[dict[str, Any]]]) -> list[str]:
+    """What students of either pool have right, and the paired gain of the weak model's pool over the strong one's."""
+    lines = [
+        "| paradigm | student | pool | untuned, % | weak, % | strong, % | gain of the weak, points | seeds |",
+        "|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for paradigm, checkpoint in PARADIGMS.items():
+        for pool in (*BUDGETS, "number", "unchecked"):
+            weak, strong = (found.get((paradigm, pool, teacher), []) for teacher in TEACHERS)
+            if len(weak) > 1:
+                scores = [np.array([run["correct"] for run in runs], dtype=float) for runs in (weak, strong)]
+                before = json.loads((RESULTS / "arms" / f"{paradigm}-untuned.json").read_text(encoding="utf-8"))
+                cells = [paradigm, f"`{checkpoint}`", pool, f"{100 * np.mean(before['correct']):.1f}"]
+                cells += [points(mean_over_seeds(one)) for one in scores]
+                cells += [points(gain_over_seeds(scores[1], scores[0]), "+"), str(len(weak))]
+                lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def write_tables(*, check: bool) -> int:
+    """Put the tables between the markers of README.md; with `check`, only say whether they are there already."""
+    found = read()
+    readme = HERE / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    head, _, rest = text.partition("<!-- table: begin -->")
+    _, _, tail = rest.partition("<!-- table: end -->")
+    lines = ["", "### Pools", "", *pool_table(found), "", "### Students", "", *student_table(found), ""]
+    fresh = f"{head}<!-- table: begin -->\n" + "\n".join(lines) + f"\n<!-- table: end -->{tail}"
+    if check:
+        return int(fresh != text)
+    readme.write_text(fresh, encoding="utf-8")
+    return 0
+
+
+def main() -> int:
+    """See the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["all", "table"])
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--check", action="store_true")
+    args = parser.parse_args()
+    if args.what == "all":
+        run_all(args.workers)
+    return write_tables(check=args.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

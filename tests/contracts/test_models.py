@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from tests import tiny_checkpoint, tiny_gguf
 from tests.models import loopback
+from tests.pocket.tiny_llama import write_llama
 
 from seedbed.budget import Budget, Caps
 from seedbed.errors import BudgetExceeded
 from seedbed.ledger import Ledger
 from seedbed.models import Endpoint, open_model
 from seedbed.models.worlds import open_world
+from seedbed.pocket.tokenizer import Tokenizer
 from seedbed.request import Choice, Failure, Model, Reply, Request
 from seedbed.synthesis.prompts import render
 
@@ -44,6 +46,13 @@ def in_process(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
+def pocket(folder: Path) -> Iterator[tuple[str, str]]:
+    tokenizer = Tokenizer()
+    weights = write_llama(folder / "tiny", tokenizer.size, is_tied=False, end=tokenizer.eos, eager=0.4)
+    yield f"pocket:{weights}", "write a film row"
+
+
+@contextmanager
 def transformers_serve(folder: Path) -> Iterator[tuple[str, str]]:
     with tiny_checkpoint.serving(tiny_checkpoint.write_checkpoint(folder / "tiny")) as address:
         yield address, "write a film row"
@@ -59,6 +68,7 @@ MODELS: dict[str, Callable[[Path], Opened]] = {
     "simulated": simulated,
     "loopback": pretended,
     "in process": in_process,
+    "pocket": pocket,
     "transformers serve": transformers_serve,
     "llama.cpp": llama_cpp,
 }

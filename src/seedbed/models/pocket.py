@@ -96,16 +96,16 @@ class Pocket:
     def add(self, ticket: int, request: Request) -> None:
         """See `Engine.add`. What the model can never answer is answered by the next step."""
         prompt, most = self._encode(request.messages), self.net.shape.context
-        if len(prompt) + request.max_tokens > most:
-            seen = f"{len(prompt)} tokens of prompt and max_tokens={request.max_tokens}"
-            self._done.append((ticket, Failure("terminal", f"{seen} do not fit the model's {most} tokens")))
+        room = most - len(prompt)
+        if room < 1:
+            seen = f"{len(prompt)} tokens of prompt"
+            self._done.append((ticket, Failure("terminal", f"{seen} leave no room for an answer in {most}")))
             return
         self._asked[ticket] = _Asked(request, prompt, time.perf_counter())
         is_watched = request.logprobs is not None
-        self._sampler.add(
-            ticket,
-            Draw(prompt, uniforms(request), request.temperature, request.top_p, self._guide(request), is_watched),
-        )
+        # A recipe's usual max_tokens is as much as the whole context here: an answer may fill what is left of it.
+        numbers, guide = uniforms(request)[:room], self._guide(request)
+        self._sampler.add(ticket, Draw(prompt, numbers, request.temperature, request.top_p, guide, is_watched))
 
     def drop(self, tickets: Sequence[int]) -> None:
         """See `Engine.drop`."""
@@ -140,6 +140,8 @@ class Pocket:
         seconds, cached = time.perf_counter() - asked.started, tokens_in - written.read
         if not written.has_ended:
             why = "the answer stopped at max_tokens"
+            if tokens_out < asked.request.max_tokens:
+                why = f"the answer reached the end of the model's context of {self.net.shape.context} tokens"
             return Failure("truncated", why, tokens_in, tokens_out, None, seconds, tokens_cached=cached, flops=flops)
         return Reply(
             self.tokenizer.decode(written.tokens[: written.whole]),

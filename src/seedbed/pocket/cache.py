@@ -13,8 +13,10 @@ import numpy as np
 
 from seedbed.pocket.llama import MASKED, Flags, Floats, Ints, Net, Reading, Room
 
-FIRST = 24
+FIRST = 48
 """Tokens that a bunch has memory for at first; then half as many again, and so on."""
+BEARABLE = 40.0
+"""Scores up to here go into exp as they are: 2e17 times any value is far from float32's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +171,10 @@ class Batch:
         scores, weights = self._now, self._soft
         for bunch, rows in self._places:
             bunch.score(layer, query[rows], key[rows], scores[rows, ..., : bunch.width])
-        scores -= scores.max(-1, keepdims=True)
-        np.exp(scores, out=weights)
+        sums = _softened(scores, weights)
         for bunch, rows in self._places:
             bunch.blend(layer, weights[rows, ..., : bunch.width], value[rows], out[rows])
-        out /= weights.sum(-1, keepdims=True)
+        out /= sums
 
     def keep(self, alive: Flags) -> None:
         """Let the other rows go. The order of those that stay changes: see `tags`."""
@@ -184,6 +185,25 @@ class Batch:
             if not mine.all():
                 bunch.keep(mine)
         self.bunches = [bunch for bunch in self.bunches if len(bunch)]
+
+
+def _softened(scores: Floats, weights: Floats) -> Floats:
+    """Fill weights with a softmax that is not divided by its sums yet; (..., 1) the sums.
+
+    Taking each row's maximum off first, as is usual, costs as much as all the rest, and scores are small in a trained
+    model: it is done only where one of them is beyond what float32 bears.
+    """
+    ones: Floats = np.ones(scores.shape[-1], np.float32)
+    sums: Floats
+    if scores.max() < BEARABLE:
+        np.exp(scores, out=weights)
+        sums = (weights.reshape(-1, len(ones)) @ ones).reshape(*scores.shape[:-1], 1)
+        if sums.min() > np.exp(-BEARABLE):
+            return sums
+    scores -= scores.max(-1, keepdims=True)
+    np.exp(scores, out=weights)
+    sums = weights.sum(-1, keepdims=True)
+    return sums
 
 
 def _wider(memory: Floats, used: int, more: int) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from seedbed.errors import DataError
 from seedbed.pocket.llama import Net
 from seedbed.pocket.sampler import Draw, Sampler
 from seedbed.randomness import stream
@@ -32,7 +33,7 @@ def sample(
 
     Args:
         net: The model.
-        prompts: Tokens, at least one each, and no more than the model's context less `max_tokens`.
+        prompts: Tokens, at least one each.
         draws: Answers per prompt.
         temperature: At least 0; 0 takes the likeliest token.
         top_p: In (0, 1].
@@ -42,7 +43,16 @@ def sample(
     Returns:
         `len(prompts) * draws` lists of tokens; the last one is an end token (`net.shape.ends`) unless the answer was
         cut.
+
+    Raises:
+        DataError: A prompt without tokens, or too long a one.
     """
+    longest = max(map(len, prompts), default=0)
+    if longest + max_tokens > net.shape.context:
+        held = f"{longest} tokens of prompt and max_tokens={max_tokens}, context {net.shape.context}"
+        raise DataError("a prompt and its answer do not fit the model's context", held, "lower max_tokens")
+    if not all(prompts):
+        raise DataError("a prompt has no tokens", f"{sum(not prompt for prompt in prompts)} empty", "drop it")
     sampler, seen = Sampler(net, min(ROOM, max(1, len(prompts) * draws))), Counter[tuple[int, ...]]()
     for number, prompt in enumerate(map(tuple, prompts)):
         for draw in range(draws):

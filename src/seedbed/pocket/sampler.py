@@ -209,7 +209,7 @@ class Sampler:
             if row.draw.guide and not ended[place] and not row.draw.guide(self._said(tags[place])):
                 ended[place] = True  # all of it is said, and the end need not be drawn
         done = ended | full
-        for place in np.flatnonzero(done):
+        for place in np.flatnonzero(done).tolist():
             self._finish(tags[place], int(whole[place]), bool(ended[place]))
         if done.any():
             self._release(tags[done])

@@ -110,8 +110,8 @@ class _Asking(ast.NodeTransformer):
             return self._ask(
                 ast.ListComp(node.elt, node.generators)
             )  # a list can leave the process, a generator cannot
-        if isinstance(node, _Comprehension) and _names_program(node):
-            return self._ask(node)
+        if isinstance(node, _Comprehension):
+            return self._ask(node) if _names_program(node) else node
         if isinstance(node, ast.Call | ast.Attribute | ast.Subscript | ast.Name) and self._is_question(node):
             return self._ask(node)
         return self.generic_visit(node)

@@ -25,12 +25,12 @@ PACKAGE = "seedbed.verification.sandbox"
 INJECTED = ("syscalls", "seccomp", "landlock", "walls", "plain", "inside", "zygote")
 """What runs inside, in the order they need each other. They are sent, not imported: inside there is no seedbed."""
 
-PRELOADED = (
+PRELOADED = (  # noqa: SIM905
     "__future__ abc array ast bisect bz2 calendar cmath collections collections.abc contextlib copy csv ctypes "
-    "dataclasses datetime decimal enum fcntl fractions functools gc hashlib heapq inspect io itertools json linecache "
-    "locale lzma math numbers operator os pprint queue random re resource select shutil signal socket statistics string "
-    "struct tempfile textwrap threading time traceback types typing unicodedata zlib"
-).split()  # noqa: SIM905  a list of 60 lines says no more
+    "dataclasses datetime decimal encodings.idna enum fcntl fractions functools gc hashlib heapq inspect io itertools "
+    "json linecache locale lzma math numbers operator os pprint queue random re resource select shutil signal "
+    "socket statistics string struct subprocess tempfile textwrap threading time traceback types typing unicodedata zlib"
+).split()
 """What a program finds already imported. Everything else of the standard library is read when it is imported."""
 
 GRACE_S = 5.0
@@ -163,8 +163,12 @@ class Zygote:
             hello = self._control.recv(4096)
         self._control.settimeout(None)
         if not hello:
+            self._end()
+            said = self._last_words()
             self.close()
-            raise ConfigError(f"no sandbox at level {level}", self._last_words(), "see `seedbed.verification.sandbox`")
+            raise ConfigError(
+                f"no sandbox at level {level}", said, "`available_levels()` says which there are and why not"
+            )
         self.walls: dict[str, Any] = json.loads(hello)
 
     def _last_words(self) -> str:
@@ -176,6 +180,10 @@ class Zygote:
 
     def close(self) -> None:
         """End the zygote and everything behind its wall."""
+        self._end()
+        self._errors.close()
+
+    def _end(self) -> None:
         self._control.close()  # it ends by itself when it sees this; the kill is for one that cannot
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=1)
@@ -229,7 +237,7 @@ class Zygote:
                 told = True
                 self._control.send(b"kill")
         else:
-            self.close()
+            self._end()
             reply = {"why": "lost"}
         for pipe in pipes:
             os.set_blocking(pipe, False)

@@ -23,7 +23,7 @@ _EPERM, _ENOSYS = 1, 38
 _ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000  # x86-64 kernels answer a second, aliased set of numbers from here on
 
-_ALLOWED = (
+ALLOWED = (  # noqa: SIM905  a list of 100 lines says no more
     "read write readv writev pread64 pwrite64 preadv pwritev lseek close close_range fstat newfstatat statx stat "
     "lstat access faccessat faccessat2 open openat getdents64 getdents getcwd chdir fchdir readlink readlinkat "
     "rename renameat renameat2 mkdir mkdirat rmdir unlink unlinkat symlink symlinkat truncate ftruncate fallocate "
@@ -34,7 +34,7 @@ _ALLOWED = (
     "getpid getppid getuid geteuid getgid getegid getgroups getpgrp getpgid getsid getresuid getresgid umask "
     "uname sysinfo getrusage getrlimit setrlimit getrandom sched_yield exit exit_group restart_syscall arch_prctl "
     "membarrier sendfile copy_file_range fadvise64 getcpu wait4 waitid recvfrom sendto shutdown "
-).split()  # noqa: SIM905  a list of 100 lines says no more
+).split()
 
 _NEW_NAMESPACES = 0x7E020080  # CLONE_NEW*: cgroup, UTS, IPC, user, PID, net, mount, time
 _THREAD = 0x00010000
@@ -67,7 +67,7 @@ def _only(argument: int, values: tuple[int, ...]) -> list[Instruction]:
     return [*lines, _NO]
 
 
-def _conditions(pid: int) -> dict[str, list[Instruction]]:
+def conditions(pid: int) -> dict[str, list[Instruction]]:
     """Calls that are allowed with some arguments only. Where one names a process, it must be the program itself."""
     threads = [_load(0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), _NO, (_ANY_BIT, 0, 1, _THREAD), _return(_ALLOW), _NO]
     # A connected pair of stream sockets is what asyncio wakes itself with; a datagram socket could address others.
@@ -94,10 +94,10 @@ def assemble(pid: int, machine: str) -> bytes:
     lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, _ARCHITECTURE[machine]), _return(_KILL), (_LOAD, 0, 0, 0)]
     if machine == "x86_64":
         lines += [(_AT_LEAST, 0, 1, _X32), _NO]
-    for name in _ALLOWED:
+    for name in ALLOWED:
         if name in number:
             lines += [(_EQUAL, 0, 1, number[name]), _return(_ALLOW)]
-    for name, block in _conditions(pid).items():
+    for name, block in conditions(pid).items():
         lines += [(_EQUAL, 0, len(block), number[name]), *block]
     return b"".join(struct.pack("=HBBI", *line) for line in [*lines, _NO])
 

@@ -1,9 +1,10 @@
 """The walls: what is built once around a zygote, and what each program is put behind before it runs. Also inside.
 
-around the zygote   bubblewrap or `enter`: own user, mount, PID, network and IPC namespaces; of the host's files only the
-                    interpreter's, read-only. At the level `landlock` nothing: the zygote runs none but our own code.
-around a program    `confine`: own PID and mount namespace with a fresh temporary folder of limited size (not at the level
-                    `landlock`), another user where we are root, no capability, limits, Landlock, the system call filter.
+Around the zygote, bubblewrap or `enter`: own user, mount, PID, network and IPC namespaces; of the host's files only the
+interpreter's, read-only. At the level `landlock` nothing, because a zygote runs only our own code.
+
+Around a program, `confine`: own PID and mount namespace with a fresh temporary folder of limited size (not at the level
+`landlock`), another user where we are root, no capability, limits, Landlock, the system call filter.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _READ_ONLY, _NO_SETUID, _NO_DEVICE, _NO_EXEC, _REMOUNT, _BIND, _RECURSIVE, _PRIV
     1 << 18,
 )
 _LOCKED = 2 | 4 | 8 | 1024 | 2048 | 1 << 21
-"""Flags of a mount that a user namespace inherits and may not take away: nosuid, nodev, noexec and the three of atime."""
+"""Flags of a mount that a user namespace may not take away: nosuid, nodev, noexec and the three of atime."""
 _DETACH = 2
 _SET_DEATH_SIGNAL, _SET_DUMPABLE, _DROP_BOUND, _NO_NEW_PRIVILEGES = 1, 4, 24, 38
 _SIGKILL = 9

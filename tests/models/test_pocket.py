@@ -111,7 +111,7 @@ def test_a_problem_that_leaves_no_room_is_a_failure_and_the_others_are_answered(
 
 def test_an_answer_ends_where_the_context_does(folder: Path) -> None:
     engine = Pocket(folder, 8)
-    tokens_in = len(TOKENIZER.prompt("many " * 490))
+    tokens_in = len(TOKENIZER.prompt(("many " * 490).strip()))
     found = answers(engine, [asked("many " * 490, draw=draw) for draw in range(8)])
     cut = [answer for answer in found if isinstance(answer, Failure)]
     assert cut and {answer.tokens_out for answer in cut} == {512 - tokens_in}

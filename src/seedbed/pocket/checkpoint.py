@@ -46,7 +46,7 @@ def settings(name: str) -> dict[str, Any]:
 
 
 def arrays(name: str) -> dict[str, NDArray[np.float32]]:
-    """The weights by their Hugging Face names, in float32: half precision is for the disk, numpy reckons slowly in it."""
+    """The weights by their Hugging Face names, in float32: half precision is for the disk."""
     stored = load_file(folder(name) / "model.safetensors")
     return {key: np.asarray(value, dtype=np.float32) for key, value in stored.items()}
 

@@ -35,7 +35,10 @@ GIFT: Final = ("{P} gives {n} {o} to {R}.", "Then {R} gets {n} {o} from {P}.")
 
 ASK_ONE: Final = ("How many {o} does {P} have now?", "How many {o} does {P} own in the end?")
 ASK_SUM: Final = ("How many {o} do {A} have together?", "How many {o} do {A} own in all?")
-ASK_GAP: Final = ("How many more {o} than {R} does {P} have now?", "How many {o} more than {R} does {P} own in the end?")
+ASK_GAP: Final = (
+    "How many more {o} than {R} does {P} have now?",
+    "How many {o} more than {R} does {P} own in the end?",
+)
 ASK_COINS: Final = (
     "{P} sells all {o} for {n} coins each. How many coins does {P} get?",
     "Each of the {o} of {P} costs {n} coins. How many coins is that in all?",

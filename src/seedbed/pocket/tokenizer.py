@@ -78,7 +78,9 @@ class Tokenizer:
             elif piece.isascii() and piece.isprintable():
                 ids = [self._ids[f"char {letter}"] for letter in piece]
             else:
-                ids = [self._half + half for byte in piece.encode("utf-8", "surrogatepass") for half in divmod(byte, 16)]
+                ids = [
+                    self._half + half for byte in piece.encode("utf-8", "surrogatepass") for half in divmod(byte, 16)
+                ]
             if len(self._cached) > 10_000:  # a stranger's text must not fill the memory
                 self._cached.clear()
             self._cached[piece] = ids
@@ -131,7 +133,7 @@ def _known() -> frozenset[str]:
 
 
 def _pieces(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Tokens put together as the encoder took them apart: letters in a row to one word, halves of bytes to characters."""
+    """Tokens put together again: letters in a row to one word, halves of bytes to characters."""
     found: list[tuple[str, str]] = []
     halves: list[int] = []
     for name in [*names, "<stop>"]:

@@ -56,6 +56,9 @@ def open_model(
         ConfigError: No model can be at such an address, or its key is missing.
     """
     settings = settings or Endpoint()
+    if address.startswith("pocket:") and "concurrency" not in settings.model_fields_set:
+        # Nobody else waits at this endpoint, and a row more in the batch is nearly free: 256 draw ten times as fast.
+        settings = settings.model_copy(update={"concurrency": 256})
     tariff = Tariff(price_of(address, settings), flops_per_token(address, settings))
     if settings.batch:
         from seedbed.models.batch import open_batch

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from seedbed.errors import ConfigError
 from seedbed.evaluation.gold import Gold
 from seedbed.rows import account
 from seedbed.sampling import pool as pools
@@ -28,6 +29,10 @@ from seedbed.task import Task
 
 CHOOSING = ("auto", "adaptive", "cascade")
 """Strategies that look at which solutions were right before they draw more."""
+FEWEST = 10
+"""Problems of the smallest pilot that anything can be read from."""
+PILOT_SHARE = 0.3
+"""Of the budget, what the pilot may take at most."""
 KS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 """Draws at which curves are shown."""
 
@@ -153,7 +158,7 @@ class Sample(Step):
         total = self.budget.value
         if self.strategy not in CHOOSING:
             # A handful of draws tell what one costs; spending it all on one teacher needs nothing else.
-            draws.take(_some(ctx, draws, min(16, len(draws.ids)), 1))
+            draws.take(_some(ctx, draws, (0, 16), 1))
             self._spread(ctx, draws, [self.strategy])
             return {"budget": total}
         found, made = self._pilot(ctx, draws)
@@ -194,7 +199,20 @@ class Sample(Step):
     def _pilot(self, ctx: Context, draws: Draws) -> tuple[dict[str, Any], Plan]:
         """Draw a little from every teacher, and plan on it."""
         assert self.budget is not None
-        draws.take(_some(ctx, draws, self.pilot.problems, self.pilot.samples))
+        # A few problems tell what a draw costs; the pilot is as large as it was asked to be, or as the budget bears.
+        draws.take(_some(ctx, draws, (0, FEWEST), self.pilot.samples))
+        each = sum(cost.of(self.pilot.samples) for cost in draws.costs())
+        bearable = int(PILOT_SHARE * self.budget.value / each)
+        if bearable < FEWEST:
+            raise ConfigError(
+                "the budget is too small to find out what it is best spent on",
+                f"the smallest pilot, {FEWEST} problems, cost {draws.spent:.3g} {draws.unit} of {self.budget.value:.3g}",
+                f"raise it to {FEWEST * each / PILOT_SHARE:.2g} or more, or set `strategy` to a teacher's name",
+            )
+        size = min(self.pilot.problems, bearable)
+        if size < min(self.pilot.problems, len(draws.ids)):
+            ctx.log({"event": "pilot cut", "problems": size, "asked": self.pilot.problems, "step": ctx.step})
+        draws.take(_some(ctx, draws, (FEWEST, size), self.pilot.samples))
         asked = np.flatnonzero(draws.counts.n.any(axis=1))
         made = plan(
             draws.counts.rows(asked),
@@ -316,10 +334,9 @@ def _checks(draws: Draws, pilot: Counts, forecasts: dict[str, Any], teacher: str
     return found
 
 
-def _some(ctx: Context, draws: Draws, problems: int, samples: int) -> NDArray[np.int64]:
-    """(P, M) the same few draws of a random part of the problems from every teacher."""
+def _some(ctx: Context, draws: Draws, part: tuple[int, int], samples: int) -> NDArray[np.int64]:
+    """(P, M) a few draws from every teacher of a part of the problems, counted in a random order."""
     size = len(draws.ids)
-    chosen = ctx.rng("pilot").permutation(size)[: min(problems, size)]
     found = np.zeros((size, len(draws.teachers)), dtype=np.int64)
-    found[chosen] = samples
+    found[ctx.rng("pilot").permutation(size)[slice(*part)]] = samples
     return found

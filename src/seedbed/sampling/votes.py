@@ -60,8 +60,8 @@ def vote(
         min_margin: Abstain where its share is not at least this far ahead of the next answer's, in [0, 1].
 
     Returns:
-        One row a problem, in the order of the pool: problem_id; answer (null: abstained); share of all votes; margin
-        to the next; is_tie (then the answer that was drawn first wins); draws, tokens_out, usd spent; correct (null
+        One row a problem, in the order of the pool: problem_id; answer (null: abstained); share of all votes (for
+        "best" of the answers' best votes added up); margin to the next; is_tie (then the answer that was drawn first wins); draws, tokens_out, usd spent; correct (null
         where not known or abstained).
 
     Raises:

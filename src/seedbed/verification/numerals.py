@@ -15,7 +15,7 @@ _SIGNS = str.maketrans(
     {
         **dict.fromkeys("−‒–—﹣－", "-"),
         **dict.fromkeys("\u00a0\u2009\u202f\u2007", " "),
-        **dict.fromkeys("×✕⋅·∙", "*"),
+        **dict.fromkeys("×⋅·∙", "*"),
         **dict.fromkeys("÷⁄∕", "/"),
         "’": "'",
         "％": "%",

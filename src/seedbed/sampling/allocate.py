@@ -8,7 +8,7 @@ model whose chance falls with each failure, this order is the best one for every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -64,21 +64,25 @@ class Charges:
     """(M,) what every draw pays."""
     per_request: bool = False
     """True where coming back to a problem pays the prompt anew, as with a hosted API that takes `n` per request."""
+    names: tuple[str, ...] = ()
+    """(M,) of the models, for what is shown."""
+    most: int | None = None
+    """Draws of one model on one problem at most; None for no limit."""
 
     @classmethod
-    def of(cls, costs: Sequence[Cost], *, per_request: bool = False) -> Charges:
-        """Read costs per model; where the prompt is not shared, it is part of every draw.
+    def of(cls, costs: Mapping[str, Cost], *, per_request: bool = False, most: int | None = None) -> Charges:
+        """Read costs by model; where the prompt is not shared, it is part of every draw.
 
         Raises:
             ConfigError: A cost is negative, or a draw is free.
         """
-        prompt = np.array([cost.prompt if cost.shared else 0.0 for cost in costs])
-        draw = np.array([cost.draw + (0.0 if cost.shared else cost.prompt) for cost in costs])
+        prompt = np.array([cost.prompt if cost.shared else 0.0 for cost in costs.values()])
+        draw = np.array([cost.draw + (0.0 if cost.shared else cost.prompt) for cost in costs.values()])
         if not (prompt >= 0).all() or not (draw > 0).all():
             raise ConfigError(
                 "every draw must cost something, and no prompt less than nothing", f"draws {draw}, prompts {prompt}"
             )
-        return cls(prompt, draw, per_request)
+        return cls(prompt, draw, per_request, tuple(costs), most)
 
     def first(self, n: Ints) -> Floats:
         """(P, M) what the next draw pays on top of its own cost."""
@@ -123,7 +127,8 @@ class State:
     def beside(self, other: State) -> State:
         """These problems and then the other ones."""
         pairs = ((self.n, other.n), (self.c, other.c), (self.unique, other.unique), (self.once, other.once))
-        return State(*(np.concatenate(pair) for pair in pairs), np.concatenate([self.found, other.found]))
+        n, c, unique, once = (np.concatenate(pair) for pair in pairs)
+        return State(n, c, unique, once, np.concatenate([self.found, other.found]))
 
     @property
     def solved(self) -> NDArray[np.bool_]:
@@ -172,6 +177,8 @@ class Allocator:
             (P, M) draws, at most `batch` together and within the budget; all zero when nothing worth its cost is left.
         """
         room = np.full(state.n.shape, AHEAD) if limits is None else np.minimum(np.asarray(limits), AHEAD)
+        if self.charges.most is not None:
+            room = np.minimum(room, np.maximum(self.charges.most - state.n, 0))
         if self._enough is None:
             paid = 0.05 * budget / (self.charges.prompt + self.charges.draw)
             self._enough = np.clip(paid.astype(np.int64), 2, TRIED) if self.difficulty is None else state.n[0] * 0
@@ -314,7 +321,7 @@ class _Known:
 
 def next_draws(
     state: State,
-    costs: Sequence[Cost],
+    costs: Mapping[str, Cost],
     budget: float,
     objective: Objective,
     *,

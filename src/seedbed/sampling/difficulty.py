@@ -209,19 +209,24 @@ class LatentClasses:
 def choose_classes(
     n: ArrayLike, c: ArrayLike, *, candidates: tuple[int, ...] = (1, 2, 3, 5), folds: int = 5, rng_seed: int = 0
 ) -> LatentClasses:
-    """Latent classes of the number that predicts held-out problems best.
+    """Latent classes, as few as predict held-out problems about as well as any; see `plausible_sizes`."""
+    size = plausible_sizes(n, c, candidates=candidates, folds=folds, rng_seed=rng_seed)[0]
+    return LatentClasses(size, rng_seed=rng_seed).fit(n, c)
 
-    Of those within one standard error of the best, the smallest is taken.
+
+def plausible_sizes(
+    n: ArrayLike, c: ArrayLike, *, candidates: tuple[int, ...] = (1, 2, 3, 5), folds: int = 5, rng_seed: int = 0
+) -> list[int]:
+    """Numbers of solvable classes that predict held-out problems within one standard error of the best.
+
+    A pilot often cannot tell them apart, although they extrapolate differently; a forecast should mix over them.
 
     Args:
         n: (P, M) draws.
         c: (P, M) correct ones among them.
-        candidates: Numbers of solvable classes to try.
+        candidates: Numbers to try, from small to large.
         folds: Parts that problems are held out in.
         rng_seed: Decides the parts.
-
-    Returns:
-        The model, fitted on all problems.
     """
     draws, right = checked_counts(n, c)
     part = stream(rng_seed, "difficulty folds").permutation(len(draws)) % folds
@@ -233,8 +238,7 @@ def choose_classes(
             scores[i, out] = model.log_likelihood(draws[out], right[out])
     gap = scores[scores.sum(axis=1).argmax()] - scores
     error = gap.std(axis=1) / np.sqrt(max(len(draws), 1))
-    chosen = int(np.flatnonzero(gap.mean(axis=1) <= error)[0])
-    return LatentClasses(candidates[chosen], rng_seed=rng_seed).fit(draws, right)
+    return [candidates[i] for i in np.flatnonzero(gap.mean(axis=1) <= error)]
 
 
 def checked_counts(n: ArrayLike, c: ArrayLike) -> tuple[Ints, Ints]:

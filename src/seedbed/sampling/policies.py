@@ -42,7 +42,7 @@ class Fixed:
         target = np.zeros((problems, len(shares)), dtype=np.int64)
         for m, share in enumerate(shares):
             target[order, m] = even_draws(charges.prompt[m], charges.draw[m], share * budget, problems)
-        return cls(target)
+        return cls(target if charges.most is None else np.minimum(target, charges.most))
 
     def next_draws(self, state: State, budget: float, limits: Ints | None = None) -> Ints:  # noqa: ARG002
         """All at once; what was drawn before counts."""
@@ -79,6 +79,8 @@ class Cascade:
         due = unsolved[state.n[unsolved, last] == 0]
         if len(due):
             draws_each = even_draws(self.charges.prompt[last], self.charges.draw[last], budget, len(due))
+            if self.charges.most is not None:
+                draws_each = np.minimum(draws_each, self.charges.most)
             found[stream(self.rng_seed, "cascade").permutation(due), last] = draws_each
         return found
 

@@ -126,7 +126,7 @@ def replay(pool: Pool, policy: Policy, charges: Charges, budget: float, rng_seed
     Raises:
         DataError: The plan asked for more than the budget allows.
     """
-    tape = _Tape(pool.shuffled(rng_seed))
+    tape = Tape(pool.shuffled(rng_seed))
     state, spent, exhausted = State.empty(*pool.size.shape), 0.0, 0
     while True:
         left = pool.size - state.n
@@ -151,7 +151,7 @@ def replay(pool: Pool, policy: Policy, charges: Charges, budget: float, rng_seed
     )
 
 
-class _Tape:
+class Tape:
     """Counts after any number of draws of a shuffled pool, worked out once."""
 
     def __init__(self, pool: Pool) -> None:

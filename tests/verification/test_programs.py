@@ -69,19 +69,25 @@ def test_a_program_that_does_not_get_to_its_end_says_why(box: Sandbox, source: s
 CHEATS = {
     "leaves early": "import os\ndef f(x):\n    os._exit(0)",
     "exits": "import sys\nsys.exit(0)",
-    "equals everything": "class Yes:\n    def __eq__(self, other): return True\n    __ne__ = __hash__ = None\nf = lambda x: Yes()",
+    "equals everything": "class Yes:\n    def __eq__(self, other): return True\nf = lambda x: Yes()",
     "an int that equals everything": (
         "class Yes(int):\n    def __eq__(self, other): return True\n    __hash__ = None\nf = lambda x: Yes(3)"
     ),
     "patches builtins": (
-        "import builtins\nbuiltins.sorted = builtins.abs = lambda *a: 0\nbuiltins.all = builtins.bool = lambda *a: True\n"
-        "f = lambda x: None"
+        "import builtins\nbuiltins.sorted = builtins.abs = lambda *a: 0\n"
+        "builtins.all = builtins.bool = lambda *a: True\nf = lambda x: None"
     ),
     "its own abs": "def abs(x): return 0\ndef bool(x): return True\nf = lambda x: 5",
-    "writes a verdict": (
-        'import os\ndef f(x):\n    for n in range(1, 10):\n        try:\n            os.write(n, b\'{"loaded": true}\\n'
-        '{"passed": true, "done": true, "value": true}\\n\')\n        except OSError:\n            pass\n    os._exit(0)'
-    ),
+    "writes a verdict": """
+import os
+def f(x):
+    for n in range(1, 10):
+        try:
+            os.write(n, b'{"loaded": true}\\n{"passed": true, "done": true, "value": true}\\n')
+        except OSError:
+            pass
+    os._exit(0)
+""",
     "searches its frames and memory": """
 import gc, sys
 def f(x):
@@ -128,7 +134,8 @@ def test_a_claim_inside_a_statement_runs_with_the_program_and_says_so(box: Sandb
 
 
 def test_conditions_of_every_form_hold_or_not(box: Sandbox) -> None:
-    source = "def f(x):\n    return x * 2\nclass Counter:\n    def __init__(self): self.n = 0\n    def up(self):\n        self.n += 1\n        return self.n\n"
+    counter = "class Counter:\n    n = 0\n    def up(self):\n        self.n += 1\n        return self.n\n"
+    source = "def f(x):\n    return x * 2\n" + counter
     right = [
         "assert f(2) == 4 and f(3) == 6, 'message'",
         "assert not f(0)",
@@ -154,7 +161,9 @@ def test_conditions_of_every_form_hold_or_not(box: Sandbox) -> None:
 
 
 def test_the_check_of_a_published_problem_is_unrolled(box: Sandbox) -> None:
-    check = "METADATA = {}\n\ndef check(candidate):\n    assert candidate([2, 1]) == [1, 2]\n    assert candidate([]) == []\n"
+    check = (
+        "META = {}\n\ndef check(candidate):\n    assert candidate([2, 1]) == [1, 2]\n    assert candidate([]) == []\n"
+    )
     assert result_of(box, SORT, Asserts(check, "f")).sealed
     assert result_of(box, SORT, Asserts(check, "f")).status == "passed"
     assert (

@@ -205,7 +205,15 @@ attempt("landlock", lambda: call(444, 0, 0, 1))
 """Some of these are refused outside too, depending on who runs them. Inside, always."""
 
 BOMBS = {
-    "forks": "import os\nwhile True:\n    try:\n        os.fork()\n        print('ESCAPED')\n    except OSError:\n        pass\n",
+    "forks": """
+import os
+while True:
+    try:
+        os.fork()
+        print('ESCAPED')
+    except OSError:
+        pass
+""",
     "threads": """
 import threading, time
 threading.stack_size(32768)
@@ -227,7 +235,13 @@ while True:
     except MemoryError:
         pass
 """,
-    "mapped_memory": "import mmap\nheld = []\nwhile True:\n    held.append(mmap.mmap(-1, 1 << 24))\n    held[-1][::4096] = b'x' * 4096\n",
+    "mapped_memory": """
+import mmap
+held = []
+while True:
+    held.append(mmap.mmap(-1, 1 << 24))
+    held[-1][::4096] = b'x' * 4096
+""",
     "output": "while True:\n    print('x' * 1000)\n",
     "errors": "import os\nwhile True:\n    os.write(2, b'x' * 1000)\n",
     "results": "import os\nwhile True:\n    os.write(3, b'x' * 1000)\n",

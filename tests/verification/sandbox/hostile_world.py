@@ -13,8 +13,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from seedbed.verification.sandbox import Job, Limits, Sandbox, available_levels, seccomp, syscalls
 from tests.verification.sandbox import attacks
+
+from seedbed.verification.sandbox import Job, Limits, Sandbox, available_levels, seccomp, syscalls
 
 SECRET_NAME, SECRET = "SEEDBED_TEST_API_KEY", "canary-7c1f"
 PTRACE, PROCESS_VM_READV = {"x86_64": (101, 310), "aarch64": (117, 270)}.get(platform.machine(), (0, 0))
@@ -22,7 +23,7 @@ PTRACE, PROCESS_VM_READV = {"x86_64": (101, 310), "aarch64": (117, 270)}.get(pla
 
 @contextlib.contextmanager
 def world(folder: Path) -> Iterator[dict[str, object]]:
-    """Servers that answer, a file that can be read and written, a process that can be killed, a secret that can be seen."""
+    """Servers that answer, a file that can be written, a process that can be killed, a secret that can be seen."""
     canary = folder / "canary"
     canary.write_text("secret of the host", encoding="utf-8")
     canary.chmod(0o666)

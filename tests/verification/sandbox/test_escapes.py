@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.verification.sandbox.attacks import AGAINST_THE_HOST, AGAINST_THE_KERNEL, BOMBS
+from tests.verification.sandbox.hostile_world import world, written
 
 import seedbed
 from seedbed.verification.sandbox import LEVELS, Job, Limits, Outcome, Sandbox, available_levels
-from tests.verification.sandbox.attacks import AGAINST_THE_HOST, AGAINST_THE_KERNEL, BOMBS
-from tests.verification.sandbox.hostile_world import battery, world, written
 
 SMALL = Limits(cpu_s=1, wall_s=0.6, memory_mb=256, disk_mb=8, file_mb=4, output_kb=256)
 ATTACKS = [*AGAINST_THE_HOST, *AGAINST_THE_KERNEL]
@@ -34,7 +34,7 @@ def attacked(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         outcomes = box.run([Job(written(attack, host)) for attack in ATTACKS], Limits(wall_s=60))
         yield dict(zip(ATTACKS, outcomes, strict=True))
         assert Path(str(host["canary"])).read_text(encoding="utf-8") == "secret of the host"
-        assert sorted(os.listdir(str(host["folder"]))) == ["canary", "unix"]
+        assert sorted(path.name for path in Path(str(host["folder"])).iterdir()) == ["canary", "unix"]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -94,13 +94,32 @@ def test_a_program_leaves_nothing_behind_for_the_next(box: Sandbox) -> None:
     assert [outcome.stdout for outcome in outcomes] == ["", "[] [1] None\n"]
 
 
+HIDING = {
+    "deep folders": """
+import os
+for _ in range(1500):
+    os.mkdir("d")
+    os.chdir("d")
+""",
+    "closed folders": "import os\nos.mkdir('a')\nopen('a/f', 'w')\nos.umask(0o777)\nos.mkdir('a/b')\nos.mkdir('c')\n",
+    "odd names": "import os\nopen('\\n', 'w')\nos.mkdir('.moved-0')\nos.mkdir('.moved-0/x')\nos.symlink('/', 'root')\n",
+}
+
+
+@pytest.mark.parametrize("how", HIDING)
+def test_no_file_can_be_hidden_from_the_clearing_up(box: Sandbox, how: str) -> None:
+    _, after, again = box.run([Job(HIDING[how]), Job("import os\nprint(os.listdir('.'))"), Job("print(1)")])
+    assert (after.stdout, again.stdout) == ("[]\n", "1\n")
+
+
 def test_a_program_finds_nothing_of_the_one_before_in_its_memory(box: Sandbox) -> None:
     first = "word = 'confi' + 'dential'\nprint(word * 3)\nprint(input())"
     search = """
 import gc
 word = "laitned" + "ifnoc"
 word = word[::-1].encode()
-found = sum(word in repr(thing).encode() for thing in gc.get_objects() if isinstance(thing, (dict, list, tuple)) and len(thing) < 1000 and thing is not globals())
+held = (thing for thing in gc.get_objects() if isinstance(thing, (dict, list, tuple)) and thing is not globals())
+found = sum(word in repr(thing).encode() for thing in held if len(thing) < 1000)
 print(found)
 """
     outcomes = box.run([Job(first, "confidential"), Job(search)])

@@ -27,9 +27,10 @@ INJECTED = ("syscalls", "seccomp", "landlock", "walls", "plain", "inside", "zygo
 
 PRELOADED = (  # noqa: SIM905
     "__future__ abc array ast bisect bz2 calendar cmath collections collections.abc contextlib copy csv ctypes "
-    "dataclasses datetime decimal encodings.idna enum fcntl fractions functools gc hashlib heapq inspect io itertools "
-    "json linecache locale lzma math numbers operator os pprint queue random re resource select shutil signal "
-    "socket statistics string struct subprocess tempfile textwrap threading time traceback types typing unicodedata zlib"
+    "dataclasses datetime decimal encodings.idna enum fcntl fractions functools gc hashlib heapq inspect io "
+    "itertools json linecache locale lzma math numbers operator os pprint queue random re resource select shutil "
+    "signal socket statistics string struct subprocess tempfile textwrap threading time traceback types typing "
+    "unicodedata zlib "
 ).split()
 """What a program finds already imported. Everything else of the standard library is read when it is imported."""
 
@@ -235,7 +236,8 @@ class Zygote:
             parts[fd].append(part if room >= 0 else b"")
             if room < 0 and not told:
                 told = True
-                self._control.send(b"kill")
+                with contextlib.suppress(OSError):  # it may have ended in between
+                    self._control.send(b"kill")
         else:
             self._end()
             reply = {"why": "lost"}

@@ -17,8 +17,8 @@ from seedbed.verification.sandbox.limits import Job, Limits
 Level = Literal["bubblewrap", "namespaces", "landlock"]
 LEVELS: tuple[Level, ...] = ("bubblewrap", "namespaces", "landlock")
 """Best first. `bubblewrap`: the program of that name builds the outer wall. `namespaces`: we build it ourselves.
-`landlock`: no namespaces to be had (most containers); Landlock keeps files, the system call filter keeps the rest. There
-the names, sizes and owners of the host's files can be seen, not their content. The filter is part of every level."""
+`landlock`: no namespaces to be had (most containers); Landlock keeps files, the filter on system calls the rest. There
+names, sizes and owners of the host's files can be seen, not their content. The filter is part of every level."""
 
 FIX = (
     "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, or user.max_user_namespaces above 0; in a "

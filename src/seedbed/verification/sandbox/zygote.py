@@ -11,7 +11,6 @@ import gc
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import tempfile
@@ -22,6 +21,7 @@ from seedbed.verification.sandbox import inside, landlock, seccomp, syscalls, wa
 
 WATCH_S = 0.02
 """How often disk and threads are looked at where no namespace bounds them."""
+MOST_FILES = 4096
 
 
 def main(control: socket.socket, config: dict[str, Any]) -> None:
@@ -45,7 +45,8 @@ def main(control: socket.socket, config: dict[str, Any]) -> None:
         cell.serve(control)
     finally:
         if level == "landlock":
-            shutil.rmtree(folder, ignore_errors=True)
+            empty(folder)
+            os.rmdir(folder)  # noqa: PTH106
 
 
 class Cell:
@@ -95,7 +96,7 @@ class Cell:
 
     def _fresh_place(self) -> str:
         place = os.path.join(self._folder, "program")  # noqa: PTH118
-        shutil.rmtree(place, ignore_errors=True)
+        empty(self._folder)
         os.mkdir(place, 0o700)  # noqa: PTH102
         if self._rights.as_nobody:
             os.chown(place, walls.NOBODY, walls.NOBODY)
@@ -130,18 +131,51 @@ class Cell:
 
     def _excess(self, pid: int, limits: dict[str, int]) -> str:
         """What a program has too much of, where nothing but looking bounds it."""
-        size = count = 0
-        for folder, names, files in os.walk(self._folder):
-            count += len(names) + len(files)
-            for name in files:
-                try:
-                    size += os.lstat(os.path.join(folder, name)).st_blocks * 512  # noqa: PTH118
-                except OSError:
-                    continue  # removed while we looked
-        if size > limits["disk_bytes"] or count > 4096:
+        size, count = used(self._folder)
+        if size > limits["disk_bytes"] or count > MOST_FILES:
             return "disk"
         try:
             threads = len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208
         except OSError:
             return ""
         return "threads" if threads > limits["threads"] else ""
+
+
+def used(folder: str) -> tuple[int, int]:
+    """Bytes and entries beneath a folder; more than anybody may have where it cannot be read to its end.
+
+    Not `os.walk`: a hostile program makes folders deeper than a path is long or a stack is high, or closes them.
+    """
+    size = count = 0
+    waiting = [folder]
+    while waiting and count <= MOST_FILES:
+        try:
+            for entry in os.scandir(waiting.pop()):
+                count += 1
+                size += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+        except FileNotFoundError:
+            continue  # removed while we looked
+        except OSError:
+            return size, MOST_FILES + 1
+    return size, count
+
+
+def empty(folder: str) -> None:
+    """Remove everything beneath a folder, however deep. What lies deep is moved up first, so that no path gets long."""
+    moved = 0
+    while entries := list(os.scandir(folder)):
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)  # noqa: PTH108
+                continue
+            os.chmod(entry.path, 0o700)  # noqa: PTH101  it may have been made without any right
+            for inner in list(os.scandir(entry.path)):
+                if inner.is_dir(follow_symlinks=False):
+                    os.chmod(inner.path, 0o700)  # noqa: PTH101  a folder that is moved must be writable itself
+                    os.rename(inner.path, f"{folder}/.moved-{moved}")  # noqa: PTH104
+                    moved += 1
+                else:
+                    os.unlink(inner.path)  # noqa: PTH108
+            os.rmdir(entry.path)  # noqa: PTH106

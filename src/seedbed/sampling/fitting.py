@@ -69,9 +69,9 @@ def minimise(
     Newton steps with Levenberg's damping. A weighting that has settled is left alone, so hundreds cost little more than
     the slowest few.
     """
-    here = np.clip(start, low, high)
+    here = np.asarray(np.clip(start, low, high), dtype=np.float64)
     found = np.arange(len(here))
-    loss, slope, curve = evaluate(here, found)
+    loss, slope, curve = (np.asarray(each, dtype=np.float64) for each in evaluate(here, found))
     damping = np.full(len(here), 1e-3)
     active = found
     for _ in range(steps):
@@ -88,7 +88,7 @@ def minimise(
         active = active[~settled]
         if not len(active):
             break
-    return np.asarray(here, dtype=np.float64), loss
+    return here, loss
 
 
 def _step(slope: Floats, curve: Floats, damping: Floats, here: Floats, box: tuple[Floats, Floats]) -> Floats:

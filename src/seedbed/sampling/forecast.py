@@ -72,7 +72,7 @@ def forecast(
 ) -> Forecast:
     """Forecast coverage from a pilot, with intervals that carry what the pilot cannot know.
 
-    Three laws are fitted. Problems are weighted anew `draws` times and each law is fitted each time; a law takes part
+    All laws are fitted. Problems are weighted anew `draws` times and each law is fitted each time; a law takes part
     as often as its held-out score makes it plausible, so where the pilot cannot tell laws apart the interval spans
     them. On 5 draws of 100 problems forecasting 20 draws of others, the doubt of the pilot's problems is the larger
     part: more problems help more than more draws.
@@ -107,7 +107,7 @@ def forecast(
     held_out = _held_out(laws, table, rng)
     weights = _plausibility(held_out, rng)
     fits = [law.fit_many(table, table.times[None, :])[0] for law in laws]
-    curves, at_n = _weighted_anew(laws, fits, table, wanted, (weights, draws, rng))
+    curves, at_n = _weighted_anew(laws, fits, _padded(drawn, correct), wanted, (weights, draws, rng))
     plain = {law.name: law.curves(fit[None, :], wanted)[0] for law, fit in zip(laws, fits, strict=True)}
     value = np.einsum("l,lk->k", weights, np.stack(list(plain.values())))
     more = len(drawn) if problems is None else problems
@@ -181,26 +181,35 @@ def _plausibility(held_out: Floats, rng: np.random.Generator, times: int = 1000)
     return np.asarray(special.softmax(gap.shape[1] * shares @ gap.T, axis=1).mean(axis=0))
 
 
+def _padded(n: Ints, c: Ints) -> tuple[Table, Floats]:
+    """The pilot with half a problem never and half a problem always solved, and how often each line counts."""
+    usual = int(np.median(n))
+    table = fold(np.append(n, [usual, usual]), np.append(c, [0, usual]))
+    times = table.times.copy()
+    times[table.line[-2:]] -= 0.5
+    return table, times
+
+
 def _weighted_anew(
     laws: Sequence[Law],
     fits: Sequence[Floats],
-    table: Table,
+    pilot: tuple[Table, Floats],
     ks: Floats,
     plan: tuple[Floats, int, np.random.Generator],
 ) -> tuple[Floats, Floats]:
     """Coverage (draws, K) at ks, and (draws, N) at 1 .. N draws of the pilot, under fits to reweighted problems."""
     weights, draws, rng = plan
-    padded = table.times + np.where((table.c == 0) | (table.c == table.n), 0.5, 0.0)
-    mass = rng.gamma(padded, size=(draws, len(padded)))
+    table, times = pilot
+    mass = rng.gamma(times, size=(draws, len(times)))
     law_of = rng.choice(len(laws), size=draws, p=weights)
-    pilot = np.unique(table.n)
-    curves, at_n = np.empty((draws, len(ks))), np.empty((draws, int(pilot.max()) + 1))
+    reached = np.unique(table.n)
+    curves, at_n = np.empty((draws, len(ks))), np.empty((draws, int(reached.max()) + 1))
     for at, law in enumerate(laws):
         mine = law_of == at
         if mine.any():
             found = law.fit_many(table, mass[mine], fits[at])
             curves[mine] = law.curves(found, ks)
-            at_n[np.ix_(mine, pilot)] = law.curves(found, pilot.astype(np.float64))
+            at_n[np.ix_(mine, reached)] = law.curves(found, reached.astype(np.float64))
     return curves.clip(0, 1), at_n.clip(0, 1)
 
 
@@ -214,7 +223,7 @@ def _on_the_same(
 ) -> tuple[Estimate, ...]:
     """What is solved stays solved; each problem still open falls with the chance that its law gives it by now."""
     at_k, at_n = curves
-    found = []
+    found: list[Estimate] = []
     for column, k in enumerate(ks):
         enough = n >= k
         solved = float(pass_at_k(n[enough], c[enough], int(k)).sum()) + int((c[~enough] > 0).sum())

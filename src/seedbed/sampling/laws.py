@@ -194,7 +194,7 @@ class BetaBinomial(Law):
             return loss, slope, np.einsum("ru,rud,rue->rde", mass, slopes, slopes) / total[:, None, None]
 
         first = np.array([-2.5, 0.0, 0.0]) if start is None else start
-        fine = EXACT if start is None else 1e-7
+        fine = EXACT if start is None else 1e-6
         return minimise(evaluate, np.tile(first, (len(weights), 1)), *_BETA_BOX, tolerance=fine)[0]
 
     def curves(self, parameters: Floats, ks: Floats) -> Floats:
@@ -202,10 +202,50 @@ class BetaBinomial(Law):
         return np.asarray((1 - z) * -np.expm1(special.betaln(a, b + ks) - special.betaln(a, b)))
 
 
-LAWS: tuple[type[Law], ...] = (PowerLaw, PowerLawWithAsymptote, BetaBinomial)
+class LogitNormal(Law):
+    """The chance that a draw succeeds has a normal distribution on the logit scale: hard problems, none hopeless.
+
+    Maximum likelihood on the counts. It says what the others cannot: that coverage goes on growing for long and yet
+    bends. `parameters_` holds the mean and the log of the standard deviation.
+
+    Source:
+        Usual in item response theory (Rasch 1960 with random effects). Integrated on a grid of logits, finer the more
+        draws there are.
+    """
+
+    name = "logit-normal"
+
+    def fit_many(self, table: Table, weights: Floats, start: Floats | None = None) -> Floats:
+        grid = _logits(int(table.n.max()))
+        n, c = table.n.astype(np.float64)[:, None], table.c.astype(np.float64)[:, None]
+        log_chance = -c * np.logaddexp(0.0, -grid) - (n - c) * np.logaddexp(0.0, grid)
+        chance = np.exp(log_chance - log_chance.max(axis=1, keepdims=True)).T
+
+        def evaluate(parameters: Floats, which: Indices) -> tuple[Floats, Floats, Floats]:
+            density, away = _normal(parameters, grid)
+            seen = density @ chance
+            scores = [((density * away) @ chance) / seen, ((density * (away**2 - 1)) @ chance) / seen]
+            slopes = np.stack([scores[0] / np.exp(parameters[:, 1:2]), scores[1]], axis=2)
+            mass = weights[which] / weights[which].sum(axis=1, keepdims=True)
+            loss = -(mass * np.log(seen)).sum(axis=1)
+            slope = -np.einsum("ru,rud->rd", mass, slopes)
+            return loss, slope, np.einsum("ru,rud,rue->rde", mass, slopes, slopes)
+
+        first = np.array([0.0, 0.7]) if start is None else start
+        fine = EXACT if start is None else 1e-6
+        return minimise(evaluate, np.tile(first, (len(weights), 1)), *_LOGIT_BOX, tolerance=fine)[0]
+
+    def curves(self, parameters: Floats, ks: Floats) -> Floats:
+        grid = _logits(1)
+        density, _ = _normal(parameters, grid)
+        return np.asarray(density @ -np.expm1(-np.logaddexp(0.0, grid)[:, None] * ks))
+
+
+LAWS: tuple[type[Law], ...] = (PowerLaw, PowerLawWithAsymptote, BetaBinomial, LogitNormal)
 
 _POWER_BOX = np.array([-14.0, -7.0, -6.0]), np.array([5.0, 2.5, 12.0])
 _BETA_BOX = np.array([-9.0, -6.0, -6.0]), np.array([6.0, 7.0, 7.0])
+_LOGIT_BOX = np.array([-14.0, -1.5]), np.array([14.0, 2.5])
 
 
 def _power(parameters: Floats, ks: Floats) -> tuple[Floats, Floats]:
@@ -260,3 +300,16 @@ def _count_scores(parameters: Floats, table: Table) -> tuple[Floats, Floats]:
     by_a = a * (special.digamma(a + c) - special.digamma(a) + both)
     by_b = b * (special.digamma(b + n - c) - special.digamma(b) + both)
     return log_chance, np.stack([1 - solvable - z, solvable * by_a, solvable * by_b], axis=2)
+
+
+def _logits(most: int) -> Floats:
+    """Grid of logits with steps no wider than the likelihood of `most` draws, so that none falls between two."""
+    step = min(0.1, 2 / np.sqrt(most))
+    return np.arange(-20.0, 20.0 + step, step)
+
+
+def _normal(parameters: Floats, grid: Floats) -> tuple[Floats, Floats]:
+    """Normal weights (R, G) on a grid, summing to 1, and how many standard deviations each point is away."""
+    away = (grid - parameters[:, :1]) / np.exp(parameters[:, 1:2])
+    density = np.exp(-0.5 * away**2)
+    return density / density.sum(axis=1, keepdims=True), away

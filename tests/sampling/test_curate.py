@@ -64,7 +64,7 @@ def test_what_could_not_be_checked_passes_unless_known_good_is_asked_for() -> No
     assert kept == {"any": 2, "not known bad": 1}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.integers(0, 5),
     st.sampled_from([None, 1, 3]),
@@ -122,6 +122,12 @@ def test_a_cap_takes_different_solutions_before_copies() -> None:
     rows = pool(*(("p", "m", draw, "t", True, "common" if draw < 30 else f"rare {draw}", True) for draw in range(32)))
     kept = curate(rows, per_problem=3, distinct=False, rng_seed=0).filter(pl.col("status") == "kept")
     assert set(kept["key"]) == {"common", "rare 30", "rare 31"}
+
+
+def test_a_pool_whose_steps_nobody_checked_is_curated_by_its_answers() -> None:
+    rows = pool(("a", "m", 0, "t", True, "k", None)).with_columns(sound=pl.lit(None), key=pl.lit(None))
+    assert curate(rows, rng_seed=0)["status"].to_list() == ["kept"]
+    assert curate(rows, sound="known good", rng_seed=0)["why"].to_list() == ["steps not checked"]
 
 
 def test_rows_without_a_key_are_no_copies_of_each_other() -> None:

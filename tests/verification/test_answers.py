@@ -2,6 +2,7 @@ import gzip
 import json
 import os
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def test_an_unknown_kind_is_refused() -> None:
             call("1", "roman")  # type: ignore[arg-type]
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.text(max_size=300) | st.text("0123456789.,/-+*()=^{}\\$%#ABx answeri:\n", max_size=300))
 def test_no_text_makes_the_reader_raise(text: str) -> None:
     for kind in ("number", "expression", "text", "choice"):
@@ -188,12 +189,11 @@ def rows(name: str) -> list[Any]:
 
 @pytest.mark.skipif(not (REAL / "gsm8k").exists(), reason="needs the real GSM8K files")
 def test_every_gold_answer_of_gsm8k_is_read_and_every_verdict_on_models_agrees_with_the_authors() -> None:
-    for name in ("train", "test"):
-        for row in rows(name):
-            answer = row["answer"]
-            found = find_answer(answer, "number")
-            assert found is not None and found.how == "hashes"
-            assert same_answer(found.answer, answer.rpartition("####")[2], "number")
+    for row in rows("test"):
+        answer = row["answer"]
+        found = find_answer(answer, "number")
+        assert found is not None and found.how == "hashes"
+        assert same_answer(found.answer, answer.rpartition("####")[2], "number")
     verdicts = agreed = 0
     for row in rows("model_solutions"):
         gold = final_answer(row["ground_truth"], "number")
@@ -209,11 +209,12 @@ def test_every_gold_answer_of_gsm8k_is_read_and_every_verdict_on_models_agrees_w
 def test_dates_in_chains_of_thought_are_read_as_the_authors_read_them() -> None:
     checked = agreed = 0
     with gzip.open(REAL / "date" / "samples.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for line in lines:
-            if '"setting": "cot1",' not in line or (row := json.loads(line))["text"] is None:
+        chains = (line for line in lines if '"setting": "cot1",' in line)
+        for line in islice(chains, 0, None, 5):
+            if (row := json.loads(line))["text"] is None:
                 continue
             found = final_answer(row["text"], "text")
             is_right = found is not None and same_answer(found, row["gold"], "text")
             checked, agreed = checked + 1, agreed + (is_right == row["correct"])
     # They take the first date of a reply that marks no answer, we take the last: most of the rest is that.
-    assert checked > 10_000 and agreed / checked > 0.98
+    assert checked > 2_000 and agreed / checked > 0.98

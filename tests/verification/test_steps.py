@@ -137,7 +137,7 @@ def test_the_text_key_keeps_signs_of_arithmetic() -> None:
     assert text_key("It costs 1.5") != text_key("It costs 15")
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.text("0123456789.,%+-*/()=<>$x of and\n", max_size=200))
 def test_no_solution_makes_the_checker_raise(text: str) -> None:
     verdict = check_steps(DUCKS, text)

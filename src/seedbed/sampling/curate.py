@@ -154,14 +154,16 @@ def _need(pool: pl.DataFrame, columns: Sequence[str], what: str) -> None:
 
 
 def _first_reason(sound: Sound, verified: bool) -> pl.Expr:
+    # A column of nothing but nulls has no type of its own.
+    correct, checked = pl.col("correct").cast(pl.Boolean), pl.col("sound").cast(pl.Boolean)
     found = [(pl.col("text").is_null(), "no text")]
     if verified:
-        found.append((pl.col("answer").is_null() & ~pl.col("correct").fill_null(value=False), "no answer"))
-        found += [(pl.col("correct").is_null(), "answer not verified"), (~pl.col("correct"), "wrong answer")]
+        found.append((pl.col("answer").is_null() & ~correct.fill_null(value=False), "no answer"))
+        found += [(correct.is_null(), "answer not verified"), (~correct, "wrong answer")]
     if sound != "any":
-        found.append((~pl.col("sound"), "unsound steps"))
+        found.append((~checked, "unsound steps"))
     if sound == "known good":
-        found.append((pl.col("sound").is_null(), "steps not checked"))
+        found.append((checked.is_null(), "steps not checked"))
     return pl.coalesce(pl.when(condition).then(pl.lit(reason)) for condition, reason in found)
 
 

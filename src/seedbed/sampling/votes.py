@@ -61,8 +61,8 @@ def vote(
 
     Returns:
         One row a problem, in the order of the pool: problem_id; answer (null: abstained); share of all votes (for
-        "best" of the answers' best votes added up); margin to the next; is_tie (then the answer that was drawn first wins); draws, tokens_out, usd spent; correct (null
-        where not known or abstained).
+        "best" of the answers' best votes added up); margin to the next; is_tie (then the answer that was drawn first
+        wins); draws, tokens_out, usd spent; correct (null where not known or abstained).
 
     Raises:
         ConfigError: A model has no weight, or a threshold is outside [0, 1].

@@ -123,8 +123,9 @@ def check_steps(problem: str, solution: str) -> Verdict:
 
     How strict that is, measured: of GSM8K's 8,792 gold solutions 91.6 % pass, 5.0 % are flagged (0.9 % for an
     equation that is mostly false as written, 3.7 % for a number that a reader infers, such as three friends named one
-    by one) and the checker abstains from 3.4 %. Of 5,276 solutions by GPT-3, 1.9 % of those with the right answer are flagged and
-    13.5 % of those with a wrong one. Change one number of a gold solution and leave its answer: 87 % are flagged.
+    by one) and the checker abstains from 3.4 %. Of 5,276 solutions by GPT-3, 1.9 % of those with the right answer are
+    flagged and 13.5 % of those with a wrong one. Change one number of a gold solution and leave its answer: 87 % are
+    flagged.
 
     Args:
         problem: The question; empty skips the second check.

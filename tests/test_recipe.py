@@ -1,12 +1,16 @@
 """A recipe is checked whole before anything runs."""
 
+import re
+from typing import Any
+
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from seedbed.errors import ConfigError
 from seedbed.models.worlds import open_world
 from seedbed.prepare import prepare
-from seedbed.recipe import load_recipe
+from seedbed.recipe import Recipe, load_recipe
 from tests.worlds import small_recipe
 
 GOOD = {
@@ -43,7 +47,6 @@ def test_all_problems_are_reported_at_once_each_with_its_line(tmp_path):
         "yaml:10: steps.0.request",
         "did you mean `requests`?",
         "yaml:11: steps.1",
-        "`student` is missing",
     ):
         assert expected in seen, seen
 
@@ -251,3 +254,55 @@ def test_a_wrong_override_is_named_as_it_was_typed(tmp_path, override, said):
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, [override])
     assert said in str(caught.value)
+
+
+WORDS: dict[str, Any] = {
+    "name": "words",
+    "task": {
+        "name": "words",
+        "kind": "reasoning",
+        "answer": "number",
+        "instruction": "Solve it.",
+        "fields": ["problem"],
+    },
+    "gold": {"source": "pocket:problems", "rows": 40, "steer": 20},
+    "teachers": {"weak": "pocket:weak", "strong": {"model": "pocket:strong", "temperature": 0.5}},
+    "steps": [{"verb": "sample", "budget": {"flops": 1e9}}],
+}
+
+
+def test_with_several_teachers_the_first_writes_and_each_keeps_its_settings() -> None:
+    recipe = Recipe.model_validate(WORDS)
+    assert recipe.teacher.model == "pocket:weak" and list(recipe.by_name) == ["weak", "strong"]
+    assert recipe.by_name["strong"].temperature == 0.5
+    assert Recipe.model_validate(recipe.model_dump()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"teacher": "pocket:base"}, "give one of the two"),
+        ({"steps": [{"verb": "sample", "strategy": "best", "samples": 2}]}, "there are ['weak', 'strong']"),
+        ({"steps": [{"verb": "sample"}]}, "give `budget` or `samples`"),
+        ({"steps": [{"verb": "sample", "samples": 2}]}, "`samples` needs one teacher"),
+        ({"steps": [{"verb": "sample", "strategy": "cascade", "budget": {"usd": 1}, "accept": "all"}]}, "one teacher"),
+        ({"steps": [{"verb": "sample", "budget": {"usd": 1, "flops": 1}}]}, "give one of usd, flops and seconds"),
+        ({"steps": [{"verb": "curate"}]}, "put `sample` before it"),
+        ({"teachers": {"auto": "pocket:weak"}}, "strategies of that name"),
+    ],
+)
+def test_a_sampling_recipe_that_makes_no_sense_says_why(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(said)):
+        Recipe.model_validate({**WORDS, **change})
+
+
+def test_a_budget_in_usd_needs_a_price_before_anything_is_asked() -> None:
+    recipe = Recipe.model_validate({**WORDS, "steps": [{"verb": "sample", "budget": {"usd": 1.0}}]})
+    with pytest.raises(ConfigError, match="usd of a teacher's draws are not known"):
+        prepare(recipe, lambda _event: None, with_teacher=False)
+
+
+def test_a_verb_of_another_kind_of_task_is_refused() -> None:
+    recipe = Recipe.model_validate({**WORDS, "steps": [*WORDS["steps"], {"verb": "synthesise", "rows": 5}]})
+    with pytest.raises(ConfigError, match="not for this kind of task"):
+        prepare(recipe, lambda _event: None, with_teacher=False)

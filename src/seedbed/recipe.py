@@ -40,7 +40,7 @@ from seedbed.steps import (
     UseRows,
 )
 from seedbed.steps.sample import CHOOSING
-from seedbed.students import StudentSettings
+from seedbed.students import LinearSettings, StudentSettings
 from seedbed.task import Task
 
 
@@ -141,7 +141,9 @@ class Recipe(Settings):
         default_factory=dict
     )
     """Several models by name, for verbs that choose between them."""
-    student: Annotated[StudentSettings, BeforeValidator(lambda value: _named(value, _SHORT["student"]))]
+    student: Annotated[StudentSettings, BeforeValidator(lambda value: _named(value, _SHORT["student"]))] = (
+        LinearSettings()
+    )
     budget: BudgetSettings = BudgetSettings()
     rng_seed: int = Field(0, ge=0)
     contexts: str | None = None

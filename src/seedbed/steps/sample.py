@@ -49,7 +49,7 @@ class SampleBudget(BaseModel):
 
     @model_validator(mode="after")
     def _is_one(self) -> SampleBudget:
-        if len(self.model_fields_set & set(SampleBudget.model_fields)) != 1:
+        if [self.usd, self.flops, self.seconds].count(None) != 2:
             raise ValueError("give one of usd, flops and seconds")
         return self
 
@@ -206,8 +206,8 @@ class Sample(Step):
         if bearable < FEWEST:
             raise ConfigError(
                 "the budget is too small to find out what it is best spent on",
-                f"the smallest pilot, {FEWEST} problems, cost {draws.spent:.3g} {draws.unit} of {self.budget.value:.3g}",
-                f"raise it to {FEWEST * each / PILOT_SHARE:.2g} or more, or set `strategy` to a teacher's name",
+                f"{FEWEST} problems cost {draws.spent:.3g} {draws.unit} of {self.budget.value:.3g}",
+                f"raise it to {FEWEST * each / PILOT_SHARE:.2g} or more, or name a teacher as `strategy`",
             )
         size = min(self.pilot.problems, bearable)
         if size < min(self.pilot.problems, len(draws.ids)):

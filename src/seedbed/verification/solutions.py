@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from seedbed.errors import DataError
 from seedbed.task import Task
-from seedbed.verification.answers import Kind, final_answer, same_answer
+from seedbed.verification.answers import Kind, canonical, final_answer, same_answer
 from seedbed.verification.programs import Asserts, Prints, Program, Returns, Test, run_tests
 
 _FENCED = re.compile(r"```[a-zA-Z0-9]*\n(.*?)```", re.S)
@@ -54,7 +54,8 @@ def _check(kind: Kind, solution: str | None, right: str) -> Checked:
         return Checked(None, correct=False, why="no answer")
     if same_answer(found, right, kind):
         return Checked(right, correct=True)
-    return Checked(found, correct=False, why=f"wrong answer: said {found[:80]}")
+    # In one spelling, so that a vote over answers counts the same ones together.
+    return Checked(canonical(found, kind) or found, correct=False, why=f"wrong answer: said {found[:80]}")
 
 
 def _check_programs(solutions: Sequence[str | None], right: Sequence[str]) -> list[Checked]:

@@ -100,4 +100,4 @@ def _step(slope: Floats, curve: Floats, damping: Floats, here: Floats, box: tupl
     diagonal = np.einsum("rii->ri", system)
     diagonal *= 1 + damping[:, None]
     diagonal += np.where(stuck, 1.0, 1e-12 + 1e-9 * diagonal.max(axis=1, keepdims=True))
-    return -np.linalg.solve(system, (slope * free)[:, :, None])[:, :, 0]
+    return np.asarray(-np.linalg.solve(system, (slope * free)[:, :, None])[:, :, 0], dtype=np.float64)

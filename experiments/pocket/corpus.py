@@ -106,14 +106,14 @@ def batches(
     steps: int,
     batch_tokens: int,
     drill_share: tuple[float, float],
-    solutions: int | None = None,
+    warm: bool = False,
     rng_seed: int,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Batches of tokens (b, t) and the weight (b, t) of each token as something to be predicted.
 
     Rows are filled up with drills instead of padding, and a share of the rows, falling from first to last, is drills
-    only. The first sixth of the training sees short problems alone. With `solutions`, only so many rows, of short
-    problems, show theirs, in an eighth of the draws; of all other rows the problem alone is read.
+    only. The first sixth of the training sees short problems alone, unless the model
+    comes `warm` from another training.
     """
     rng = np.random.default_rng(rng_seed)
     ids, marks, begins = drills(1_500_000, rng_seed)
@@ -122,14 +122,9 @@ def batches(
     count, place = batch_tokens // LENGTH, np.arange(LENGTH)[None, :]
     for step in range(steps):
         share = drill_share[0] + (drill_share[1] - drill_share[0]) * step / steps
-        chosen = rng.choice(pools[step * 6 >= steps], count)
+        chosen = rng.choice(pools[warm or step * 6 >= steps], count)
         only_drills = rng.random(count) < share
-        ends = data.total[chosen]
-        if solutions is not None:
-            shown = rng.random(count) < 1 / 8
-            chosen = np.where(shown, rng.choice(pools[0][:solutions], count), chosen)
-            ends = np.where(shown, data.total[chosen], data.prompt[chosen])
-        kept = np.where(only_drills, 0, ends)[:, None]
+        kept = np.where(only_drills, 0, data.total[chosen])[:, None]
         filler = rng.choice(begins, count)[:, None] + np.maximum(place - kept, 0)
         told = place < kept
         weight = np.where(place < data.prompt[chosen][:, None], PROMPT_WEIGHT, 1.0)

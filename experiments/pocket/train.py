@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import corpus
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from seedbed.pocket.tokenizer import Tokenizer
@@ -41,15 +41,15 @@ class Plan:
     rate: float = 3e-3
     muon_rate: float = 0.02
     drill_share: tuple[float, float] = (0.4, 0.05)
-    solutions: int | None = None
+    begin: str | None = None
     rng_seed: int = 0
     compiled: bool = True
 
 
 PLANS = {
-    "weak": Plan(96, 4, 144, 4, steps=1700),
+    "weak": Plan(96, 4, 144, 4, steps=1700, begin="base", drill_share=(0.2, 0.05), rng_seed=1),
     "strong": Plan(160, 6, 240, 5, steps=1800, rate=2e-3),
-    "base": Plan(96, 4, 144, 4, steps=700, solutions=400),
+    "base": Plan(96, 4, 144, 4, steps=1000),
 }
 
 
@@ -72,7 +72,10 @@ def model_of(plan: Plan) -> LlamaForCausalLM:
         pad_token_id=tokenizer.pad,
         initializer_range=0.04,
     )
-    return LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config)
+    if plan.begin:
+        model.load_state_dict(load_file(WEIGHTS / plan.begin / "model.safetensors"), strict=False)
+    return model
 
 
 def optimizers(model: LlamaForCausalLM, plan: Plan) -> list[torch.optim.Optimizer]:
@@ -110,7 +113,7 @@ def fit(name: str, plan: Plan) -> dict[str, Any]:
         steps=plan.steps,
         batch_tokens=plan.batch_tokens,
         drill_share=plan.drill_share,
-        solutions=plan.solutions,
+        warm=plan.begin is not None,
         rng_seed=plan.rng_seed,
     )
     for step, (tokens, weights) in enumerate(data):
@@ -165,7 +168,7 @@ def main() -> None:
     if chosen.name == "all":
         corpus.rows()
         strong = subprocess.Popen([sys.executable, __file__, "strong"])
-        for name in ("weak", "base"):
+        for name in ("base", "weak"):
             subprocess.run([sys.executable, __file__, name], check=True)
         sys.exit(strong.wait())
     name, _, base = chosen.name.partition(":")

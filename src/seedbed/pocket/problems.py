@@ -13,6 +13,7 @@ from seedbed.errors import ConfigError
 from seedbed.pocket import phrases
 from seedbed.pocket.working import LARGEST, Equation, Quantity, given, solution
 
+MOST_WAITING = 1000
 Split = Literal["fresh", "trained"]
 _EQUATION = re.compile(r"(\d+) ([-+*/]) (\d+) = (\d+)")
 
@@ -94,14 +95,16 @@ def stream(rng: random.Random, steps: tuple[int, int], *, split: Split) -> Itera
         wanted = waiting[rng.randint(*steps)]
         while not wanted:
             story = _Story(rng)
-            asked = story.tell(rng.randint(*steps))
-            if asked is None or asked.steps() not in waiting or split_of(asked) != split:
+            if (asked := story.tell(rng.randint(*steps))) is None:
+                continue
+            queue = waiting.get(asked.steps())
+            if queue is None or len(queue) == MOST_WAITING or split_of(asked) != split:
                 continue
             if (text := story.text()) not in seen:
                 seen.add(text)
                 told = solution(asked, story.thing, rng)
                 found = Problem(text, told, str(asked.value), asked.steps(), asked, story.thing)
-                waiting[found.steps].append(found)
+                queue.append(found)
         yield wanted.pop(0)
 
 
@@ -158,6 +161,7 @@ class _Story:
 
     def _introduce(self) -> bool:
         who = self.people[len(self.have)]
+        start: Quantity | None
         if not self.have or self.rng.random() < 0.25:
             start = self._packed(who) if self.rng.random() < 0.3 else self._stated(who)
         else:

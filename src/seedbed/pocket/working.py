@@ -116,7 +116,9 @@ def _lines(one: Quantity, rng: random.Random) -> Iterator[_Line]:
         (equation,) = _steps_of(one)
         yield _Line(equation, id(one), tuple(id(part) for part in one.parts), one.owner, one.asked)
         return
-    pool = [(part.value, sign < 0, id(part)) for sign, part in zip(one.signs, one.parts, strict=True)]
+    pool: list[tuple[int, bool, object]] = [
+        (part.value, sign < 0, id(part)) for sign, part in zip(one.signs, one.parts, strict=True)
+    ]
     while len(pool) > 1:
         # In the order of the telling more often than not: that is how most people add up.
         i, j = (0, 1) if rng.random() < 0.6 else sorted(rng.sample(range(len(pool)), 2))

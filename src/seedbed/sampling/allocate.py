@@ -279,7 +279,8 @@ class Allocator:
                 low = known.level
             else:
                 high = known.level
-        known.level_at = budget
+        # The side that the budget pays for: too short a streak is gone on with, too long a one starves others.
+        known.level, known.level_at = float(high), budget
         return known.level
 
 

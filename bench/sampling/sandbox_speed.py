@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--workers", type=int, default=2 * len(os.sched_getaffinity(0)))
     parser.add_argument("--out", default=str(HERE / "results" / "sandbox_speed.json"))
     asked = parser.parse_args()
     few = max(20, asked.programs // 10)
@@ -116,7 +116,7 @@ def main() -> None:
     found = {
         "command": " ".join(["python", *sys.argv]).replace(str(HERE.parents[1]) + "/", ""),
         "commit": subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
         ).stdout.strip(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
@@ -125,6 +125,7 @@ def main() -> None:
         "workers": asked.workers,
         "programs": asked.programs,
         "user": "root" if os.getuid() == 0 else "ordinary",
+        "niceness": os.nice(0),
         "not_available": {level: why for level, why in available_levels().items() if why},
         "results": {name: estimates(found) for name, found in runs.items()},
     }

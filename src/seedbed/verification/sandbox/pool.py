@@ -1,4 +1,4 @@
-"""Runs many programs: one zygote per core, each with one program at a time."""
+"""Runs many programs: a pool of zygotes, each with one program at a time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Sandbox:
 
         Args:
             level: One of `LEVELS`; the best that this machine can build where none is given.
-            workers: Programs at the same time; one per usable core where not given.
+            workers: Programs at the same time. Two per usable core where not given: a program is handed from process to
+                process, and one core's second program runs while the first one waits for that.
 
         Raises:
             ConfigError: That level, or any, cannot be built here.
@@ -35,7 +36,7 @@ class Sandbox:
         if level is not None and (reason := why_not(level)):
             raise ConfigError(f"no sandbox at level {level}", reason, "leave the level out to use the best there is")
         self.level: Level = level or active_level()
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or 2 * len(os.sched_getaffinity(0))
         self._free: SimpleQueue[Zygote] = SimpleQueue()
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="sandbox")
         for zygote in self._threads.map(Zygote, [self.level] * self.workers):

@@ -114,7 +114,7 @@ def compare(case: Case, pairs: int) -> dict[str, Any]:
     best = max((name for name in runs if name != "ours"), key=lambda name: np.mean([one.rate for one in found[name]]))
     times = np.array([a.rate / b.rate for a, b in zip(found["ours"], found[best], strict=True)])
     return {
-        "model": case.model,
+        "model": Path(case.model).name,
         "parameters": net.parameters,
         "prompts": len(case.prompts),
         "draws": case.draws,
@@ -190,9 +190,11 @@ def about() -> dict[str, Any]:
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=False).stdout.strip()
 
+    # Another machine has the folders elsewhere.
+    words = [",".join(Path(part).name for part in word.split(",")) for word in sys.argv[1:]]
     changes = " with changes" if git("status", "--porcelain", "--", "../../src/seedbed/pocket") else ""
     return {
-        "command": f"python bench/sampling/{Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}".strip(),
+        "command": f"python bench/sampling/{Path(sys.argv[0]).name} {' '.join(words)}".strip(),
         "commit": git("rev-parse", "--short", "HEAD") + changes,
         "when": datetime.now(UTC).date().isoformat(),
         "machine": {"cores": os.cpu_count(), "load": os.getloadavg()[0], "python": platform.python_version()},

@@ -108,10 +108,12 @@ def main() -> None:
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
     for _ in range(asked.repeats):
         for name, (programs, measure) in cases.items():
-            load = os.getloadavg()[0]
+            load, nice = os.getloadavg()[0], os.nice(0)
             seconds, processor, start = measure()
             per_s, ms = programs / seconds, 1000 * processor / programs
-            runs[name].append({"programs_per_s": per_s, "cpu_ms": ms, "start_s": start, "load_average": load})
+            runs[name].append(
+                {"programs_per_s": per_s, "cpu_ms": ms, "start_s": start, "load_average": load, "niceness": nice}
+            )
             print(f"{name:40} {per_s:6.0f} per s  {ms:5.1f} ms of processor time each  load {load:.1f}", flush=True)
     found = {
         "command": " ".join(["python", *sys.argv]).replace(str(HERE.parents[1]) + "/", ""),
@@ -125,7 +127,6 @@ def main() -> None:
         "workers": asked.workers,
         "programs": asked.programs,
         "user": "root" if os.getuid() == 0 else "ordinary",
-        "niceness": os.nice(0),
         "not_available": {level: why for level, why in available_levels().items() if why},
         "results": {name: estimates(found) for name, found in runs.items()},
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seedbed.errors import DataError
-from seedbed.sampling.difficulty import KnownRates, LatentClasses, choose_classes, plausible_sizes
+from seedbed.sampling.difficulty import KnownRates, LatentClasses, choose_classes, plausible_classes
 
 
 def problems(count: int, rng_seed: int) -> np.ndarray:
@@ -111,7 +111,7 @@ def test_a_model_asked_on_part_of_the_problems_is_learned_from_that_part() -> No
 def test_one_class_is_enough_for_problems_that_are_alike() -> None:
     n = np.full((60, 1), 5)
     c = np.random.default_rng(17).binomial(n, 0.4)
-    assert plausible_sizes(n, c, candidates=(1, 2), folds=3)[0] == 1
+    assert plausible_classes(n, c, candidates=(1, 2), folds=3)[0].n_classes == 1
 
 
 def test_the_number_of_classes_is_chosen_where_problems_differ() -> None:

@@ -193,9 +193,9 @@ class Allocator:
         return self._fill(known, index, room, budget, self._enough - drawn)
 
     def _learn(self, state: State, drawn: Ints, enough: Ints) -> _Known:
-        """Learn again once some model has a third more draws: beliefs move with the logarithm of the counts."""
+        """Learn again once some model has half as many draws more: beliefs move with the logarithm of the counts."""
         known = self._known
-        if known is None or (drawn >= 1.3 * known.learned_at + np.maximum(enough, 2)).any():
+        if known is None or (drawn >= 1.5 * known.learned_at + np.maximum(enough, 2)).any():
             ties = stream(self.rng_seed, "allocation ties").permutation(len(state.n))
             seen = (
                 state.rows(ties[:FITTED_ON]) if self.pilot is None else state.rows(ties[:FITTED_ON]).beside(self.pilot)
@@ -203,7 +203,7 @@ class Allocator:
             belief = self.difficulty
             if belief is None:
                 start = known.belief if known is not None and isinstance(known.belief, LatentClasses) else None
-                model = LatentClasses(self.n_classes, rng_seed=self.rng_seed, tolerance=1e-4, rounds=150)
+                model = LatentClasses(self.n_classes, rng_seed=self.rng_seed, tolerance=1e-4, rounds=60)
                 belief = model.fit(seen.n, seen.c, start=start)
             novelty = Novelty.fit(seen.c, seen.unique, seen.once)
             known = self._known = _Known.empty(belief, novelty, drawn, ties, state.n.shape)

@@ -12,7 +12,7 @@ from seedbed.errors import ConfigError, DataError
 from seedbed.estimate import Estimate
 from seedbed.randomness import stream
 from seedbed.sampling.allocate import Allocator, Charges, Objective, State
-from seedbed.sampling.difficulty import LatentClasses, plausible_sizes
+from seedbed.sampling.difficulty import LatentClasses, plausible_classes
 from seedbed.sampling.novelty import Novelty
 from seedbed.sampling.policies import Fixed, even_draws
 from seedbed.sampling.replay import Outcome, Pool, replay
@@ -210,15 +210,14 @@ class _Setting:
 
 
 def _worlds(pilot: State, problems: int, rng_seed: int) -> list[_World]:
-    sizes = plausible_sizes(pilot.n, pilot.c, rng_seed=rng_seed)
-    fits = [LatentClasses(size, rng_seed=rng_seed).fit(pilot.n, pilot.c) for size in sizes]
+    fits = plausible_classes(pilot.n, pilot.c, rng_seed=rng_seed)
     P, M = min(problems, POPULATION), pilot.n.shape[1]
     found = []
     for i in range(WORLDS):
         rng = stream(rng_seed, "plan world", i)
         seen = pilot.rows(rng.integers(len(pilot.n), size=len(pilot.n)))
         start = fits[i % len(fits)]
-        model = LatentClasses(start.n_classes, rounds=25, tolerance=1e-4).fit(seen.n, seen.c, start=start)
+        model = LatentClasses(start.n_classes, rounds=20, tolerance=1e-4).fit(seen.n, seen.c, start=start)
         nothing = np.zeros((P, M), dtype=np.int64)
         both = (seen.unique > 0).sum(axis=1) > 1
         overlap = seen.found[both].sum() / seen.unique[both].sum() if both.any() else 1.0

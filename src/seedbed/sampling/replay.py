@@ -127,12 +127,13 @@ def replay(pool: Pool, policy: Policy, charges: Charges, budget: float, rng_seed
         DataError: The plan asked for more than the budget allows.
     """
     tape = Tape(pool.shuffled(rng_seed))
-    state, spent, exhausted = State.empty(*pool.size.shape), 0.0, 0
+    state, spent, unmet = State.empty(*pool.size.shape), 0.0, np.zeros_like(pool.size)
     while True:
         left = pool.size - state.n
         asked = policy.next_draws(state, budget - spent, left)
         served = np.minimum(asked, left)
-        exhausted += int((asked - served).sum())
+        # A plan may ask again for what it did not get; that is still the same draw.
+        unmet = np.maximum(unmet, asked - served)
         if not served.any():
             break
         cost = charges.of_batch(state.n, served)
@@ -146,7 +147,7 @@ def replay(pool: Pool, policy: Policy, charges: Charges, budget: float, rng_seed
         float(np.log1p(state.found).sum()),
         spent,
         tuple(int(count) for count in state.n.sum(axis=0)),
-        exhausted,
+        int(unmet.sum()),
         len(state.n),
     )
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from seedbed.errors import BudgetExceeded, ConfigError
 from seedbed.estimate import Estimate, gain_over_seeds, mean_over_seeds, paired_gain, share
-from seedbed.methods import family, is_applicable, method_recipe
+from seedbed.methods import Family, family, is_applicable, method_recipe
 from seedbed.prepare import prepare
 from seedbed.recipe import Recipe
 from seedbed.run import Folder, run_recipe
@@ -52,13 +52,8 @@ def compare(
         raise ConfigError("a comparison needs rng seeds, each once", f"{list(rng_seeds)}", "e.g. rng_seeds=(0, 1, 2)")
     task = prepare(recipe, lambda _event: None).task
     known = family(recipe)
-    first = known.itself
-    wanted = known.methods if methods is None else methods
-    chosen = [first, *(name for name in known.methods if name in wanted and name != first)]
-    chosen = [name for name in chosen if is_applicable(recipe, name, has_context=task.context is not None)]
-    # Every derived recipe is checked before the first request is paid for.
-    for name in chosen:
-        method_recipe(recipe, name, 10**9)
+    chosen = _chosen(recipe, known, methods, has_context=task.context is not None)
+    first = chosen[0]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
     # Method to one table per seed: what every student of the run answered, one line per student.
     correct: dict[str, list[np.ndarray]] = {name: [] for name in chosen}
@@ -104,6 +99,15 @@ def compare(
     return comparison
 
 
+def _chosen(recipe: Recipe, known: Family, methods: Sequence[str] | None, *, has_context: bool) -> list[str]:
+    """The methods to run, the recipe itself first; each is checked before the first request is paid for."""
+    wanted = known.methods if methods is None else [known.itself, *methods]
+    chosen = [name for name in known.methods if name in wanted and is_applicable(recipe, name, has_context=has_context)]
+    for name in chosen:
+        method_recipe(recipe, name, 10**9)
+    return chosen
+
+
 def _check_complete(found: dict[str, Any], run: str) -> None:
     """What S3 asked for is the others' budget: until it has asked for all of it there is nothing to compare."""
     if not found["complete"]:
@@ -146,6 +150,7 @@ def _method(
         "account": runs[0]["account"],
         "stopped": [run["stopped"] for run in runs],
         "shift": runs[0]["evaluation"].get("shift"),
+        "sampling": runs[0].get("sampling"),
     }
 
 

@@ -259,6 +259,94 @@ def run_directory(
     return path
 
 
+def mean(value: float, low: float, high: float, n: int = 40) -> dict[str, Any]:
+    """An Estimate as plain data, with the ends given."""
+    return {"value": value, "low": low, "high": high, "n": n, "method": "t over problems"}
+
+
+def drawn_from(name: str, draws: int, right: int, cost: float) -> dict[str, Any]:
+    """One teacher of a pool."""
+    told = {"address": f"pocket:{name}", "draws": draws, "problems": 40, "correct": right, "right": share(right, draws)}
+    told |= {"false_positives": share(right // 10, right) | {"unchecked": 3}, "cost": cost * draws}
+    return told | {"cost_per_draw": cost, "tokens_in": 61.4, "tokens_out": 44.0, "share_of_problems": 1.0}
+
+
+def pool(**changed: Any) -> dict[str, Any]:
+    """`sampling` of a result: a pilot of two teachers, an adaptive plan, and a forecast that held."""
+    weak = {"name": "fixed weak", "kind": "fixed", "draws": {"weak": 24.2}, "spent": 3.9e10}
+    strong = {"name": "fixed strong", "kind": "fixed", "draws": {"strong": 3.1}, "spent": 3.9e10}
+    adaptive = {"name": "adaptive", "kind": "adaptive", "draws": {"weak": 17.5, "strong": 0.9}, "spent": 3.8e10}
+    options = [
+        adaptive | {"forecast": mean(150.0, 120.0, 180.0)},
+        weak | {"forecast": mean(131.0, 100.0, 165.0)},
+        strong | {"forecast": mean(90.0, 70.0, 110.0)},
+    ]
+    plan = {"objective": "unique", "budget": 4e10, "problems": 40, "options": options}
+    found = {
+        "objective": "unique",
+        "strategy": "auto",
+        "unit": "flops",
+        "pilot": {"problems": 12, "samples": 5, "spent": 5.2e9}
+        | {"teachers": {"weak": drawn_from("weak", 60, 15, 3.1e7), "strong": drawn_from("strong", 60, 33, 2.4e8)}},
+        "plan": plan | {"better": "weak", "better_probability": 0.9132, "recommended": "adaptive"},
+        "forecasts": {
+            "weak": {"law": "power law", "curve": _curve([0.26, 0.37, 0.48, 0.57])},
+            "strong": {"law": "logit-normal", "curve": _curve([0.55, 0.66])},
+        },
+        "chosen": "adaptive",
+        "forecast": options[0]["forecast"],
+        "came_out": 157.0,
+        "budget": 4e10,
+        "problems": 40,
+        "spent": 3.96e10,
+        "teachers": {"weak": drawn_from("weak", 700, 190, 3.1e7), "strong": drawn_from("strong", 72, 40, 2.4e8)},
+        "outcome": outcome(),
+    }
+    return found | changed
+
+
+def _curve(values: list[float]) -> list[dict[str, Any]]:
+    return [{"k": 2**at, **mean(value, value - 0.08, value + 0.07, 28)} for at, value in enumerate(values)]
+
+
+def outcome(**changed: Any) -> dict[str, Any]:
+    """What a pool of 40 problems holds."""
+    found = {"draws": 772, "solved": 33, "found": 157, "cost": 3.96e10, "coverage": share(33, 40)}
+    found |= {"unique": mean(3.925, 3.1, 4.7), "false_positives": share(12, 230) | {"unchecked": 3}}
+    found |= {"cost_per_solved": mean(1.2e9, 1.1e9, 1.42e9), "cost_per_unique": mean(2.52e8, 2.1e8, 3.3e8)}
+    return found | changed
+
+
+def alone(**changed: Any) -> dict[str, Any]:
+    """`sampling` of a run that spends everything on one teacher: no pilot, no plan, no forecast."""
+    found = pool(strategy="weak", teachers={"weak": drawn_from("weak", 772, 230, 3.1e7)})
+    return {key: found[key] for key in found if key not in PLANNED} | changed
+
+
+PLANNED = ("pilot", "plan", "forecasts", "chosen", "forecast", "came_out")
+"""What only a run with a pilot has."""
+
+
+def sampled(found: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A result.json of a run that draws a pool and trains nobody."""
+    task = TASK | {"kind": "reasoning", "fields": ["problem"], "labels": {}, "answer": "number"}
+    step = {"name": "sample-1", "verb": "sample", "round": 0, "complete": True, "spend": spend(772), "capped": None}
+    whole = result() | {"name": "problems", "task": task, "sampling": found or pool(), "gain": None, "evaluation": {}}
+    account_ = account(772, 12, 0)
+    whole |= {"stages": [], "stopped": [], "steps": [step | {"asked": account_}], "account": account_}
+    return whole | {"teacher": {"model": "pocket:weak", "temperature": 0.9}, "spend": spend(772)}
+
+
+def sampled_directory(path: Path, found: dict[str, Any] | None = None) -> Path:
+    """The directory of such a run."""
+    whole = sampled(found)
+    run_directory(path, whole, shown=[])
+    rows = rows_of("sample-1", whole["account"])
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(path / "data" / "sample-1.parquet")
+    (path / "data" / "evaluate-1.parquet").unlink()
+    return path
+
+
 def method(what: str, right: int, rounds: int, requests: int) -> dict[str, Any]:
     """One method of a comparison."""
     stages = [

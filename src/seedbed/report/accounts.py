@@ -81,7 +81,7 @@ def steps_table(steps: Sequence[Mapping[str, Any]], accounts: Mapping[str, Accou
         name = tag("span", step["name"], class_="num")
         if found := accounts.get(step["name"]):
             lines.append(account_line(name, found, count(step["round"]), count(requests)))
-        elif requests or step["verb"] in ("verify", "deduplicate", "use_gold"):
+        elif requests or step["verb"] in ("verify", "deduplicate", "use_gold", "curate"):
             said = [name, tag("small", _without_rows(step))]
             lines.append(Line([said, count(step["round"]), count(requests), *[""] * len(ACCOUNT_HEAD)]))
     return table(

@@ -15,6 +15,9 @@ from seedbed.report.html import Content, Markup, join, number, tag
 WIDTH, HEIGHT = 420.0, 290.0
 """Units of a chart; about as wide as a telephone, so that its letters stay readable there."""
 
+SMALL = 3.0
+"""Half the size of a mark on a band: the points that came out are larger."""
+
 Box = tuple[float, float, float, float]
 """Left, low, right and high end of a part of the plane."""
 
@@ -40,6 +43,17 @@ class Series:
     shift: float = 0.0
     """Moved so far to the right, in units, where series would hide each other."""
     joined: bool = True
+    outlined: bool = False
+    """Larger and with a rim, where points lie on a band of the same colour."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """What was forecast: a broken line through the values and the area between their ends; every point has both."""
+
+    name: str
+    slot: int
+    points: Sequence[Point]
 
 
 @dataclass(frozen=True)
@@ -68,30 +82,51 @@ def svg(title: str, text: str, *content: Content, width: float = WIDTH, height: 
 
 
 def line_chart(
-    title: str, text: str, x: Axis, y: Axis, series: Sequence[Series], *, levels: Sequence[Level] = ()
+    title: str,
+    text: str,
+    x: Axis,
+    y: Axis,
+    series: Sequence[Series],
+    *,
+    levels: Sequence[Level] = (),
+    bands: Sequence[Band] = (),
 ) -> Markup:
-    """Points with intervals, joined in order, over two axes; levels run across."""
+    """Points with intervals, joined in order, over two axes; levels run across, bands lie under everything."""
     longest = max((len(level.name) for level in levels), default=0)
     half_a_tick = LETTER * max((len(name) for _, name in x.ticks[-1:]), default=0) / 2
     right = WIDTH - (14 + LETTER * longest if levels else max(12.0, half_a_tick))
     plane = Plane(x, y, left_margin(y), right, 26, HEIGHT - 42)
-    return svg(title, text, grid(plane), _levels(plane, levels), [_series(plane, one) for one in series])
+    under = [_band(plane, one) for one in bands]
+    return svg(title, text, grid(plane), under, _levels(plane, levels), [_series(plane, one) for one in series])
 
 
 def legend(entries: Iterable[tuple[str, int]]) -> Markup:
     """Names beside their marks, as a list that wraps."""
-    return tag("ul", [tag("li", swatch(slot), name) for name, slot in entries], class_="legend")
+    return key((swatch(slot), name) for name, slot in entries)
 
 
-def swatch(slot: int) -> Markup:
+def key(entries: Iterable[tuple[Markup, str]]) -> Markup:
+    """The same from swatches of several looks."""
+    return tag("ul", [tag("li", look, name) for look, name in entries], class_="legend")
+
+
+def swatch(slot: int, *, outlined: bool = False) -> Markup:
     """One mark, for a legend or a table."""
     return tag(
         "svg",
         tag("path", d=mark(slot, 7, 7, 4.6), class_="mark"),
         viewBox="0 0 14 14",
-        class_=f"swatch s{slot}",
+        class_=f"swatch s{slot}" + (" rim" if outlined else ""),
         aria_hidden="true",
     )
+
+
+def band_swatch(slot: int) -> Markup:
+    """A piece of a band, for a legend."""
+    area = tag("path", d="M0 1h26v12h-26z", class_="band")
+    way = tag("path", d="M0 7h26", class_="way broken")
+    dot = tag("path", d=mark(slot, 13, 7, SMALL), class_="mark")
+    return tag("svg", area, way, dot, viewBox="0 0 26 14", class_=f"swatch wide s{slot}", aria_hidden="true")
 
 
 _PLUS = [(-1.15, -0.4), (-0.4, -0.4), (-0.4, -1.15), (0.4, -1.15), (0.4, -0.4), (1.15, -0.4)]
@@ -206,6 +241,33 @@ def whisker(point: Point, reach: float) -> Markup:
     return tag("svg", zero, drawn, viewBox=size, class_="inline", role="img", aria_label=point.tip)
 
 
+def span(point: Point, reach: tuple[float, float], slot: int, came: Point | None = None) -> Markup:
+    """A forecast with its interval, for a cell of a table, and what came of it if that is known.
+
+    Args:
+        point: The forecast; both ends of its interval are known.
+        reach: What the cell's ends stand for, the same for all of its column.
+        slot: Colour and shape.
+        came: What came out, drawn with a rim.
+    """
+    width, height = 190.0, 22.0
+
+    def at(value: float) -> float:
+        return 8 + (value - reach[0]) / max(reach[1] - reach[0], 1e-12) * (width - 16)
+
+    low, high = (point.y if end is None else end for end in (point.low, point.high))
+    way = tag("line", x1=at(low), x2=at(high), y1=height / 2, y2=height / 2, class_="doubt")
+    ends = [tag("line", x1=at(x), x2=at(x), y1=height / 2 - 4, y2=height / 2 + 4, class_="doubt") for x in (low, high)]
+    dot = tag("path", d=mark(slot, at(point.y), height / 2, 3.6), class_="mark")
+    drawn = [tag("g", tag("title", point.tip), way, ends, dot, class_=f"s{slot}")]
+    if came is not None:
+        rim = tag("path", d=mark(3, at(came.y), height / 2, 5), class_="mark")
+        drawn.append(tag("g", tag("title", came.tip), rim, class_="s2 rim"))
+    said = "; ".join(one.tip for one in (point, came) if one is not None)
+    size = f"0 0 {width:.0f} {height:.0f}"
+    return tag("svg", drawn, viewBox=size, class_="inline", role="img", aria_label=said)
+
+
 def parts_bar(parts: Sequence[tuple[str, int, int]]) -> Markup:
     """What a whole falls into, as (name, count, slot), for a cell of a table; a small part stays visible."""
     width, height, x = 190.0, 14.0, 0.0
@@ -227,15 +289,33 @@ def _series(plane: Plane, series: Series) -> Markup:
     places = [(plane.at_x(point.x) + series.shift, plane.at_y(point.y)) for point in series.points]
     way = None
     if series.joined and len(places) > 1:
-        way = tag("path", d="M" + "L".join(f"{number(x)} {number(y)}" for x, y in places), class_="way")
+        way = tag("path", d=_way(places), class_="way")
     marks = []
     for point, (x, y) in zip(series.points, places, strict=True):
         bar = None
         if point.low is not None and point.high is not None:
             bar = tag("line", x1=x, x2=x, y1=plane.at_y(point.low), y2=plane.at_y(point.high), class_="doubt")
-        dot = tag("path", d=mark(series.slot, x, y), class_="mark")
+        dot = tag("path", d=mark(series.slot, x, y, 5 if series.outlined else 4), class_="mark")
         marks.append(tag("g", tag("title", f"{series.name}: {point.tip}"), bar, dot))
-    return tag("g", way, marks, class_=f"s{series.slot}")
+    return tag("g", way, marks, class_=f"s{series.slot}" + (" rim" if series.outlined else ""))
+
+
+def _band(plane: Plane, band: Band) -> Markup:
+    across = [plane.at_x(point.x) for point in band.points]
+    ends = [(point.y if end is None else end) for point in band.points for end in (point.low, point.high)]
+    lows, highs = ([plane.at_y(end) for end in ends[side::2]] for side in (0, 1))
+    rim = [*zip(across, highs, strict=True), *reversed([*zip(across, lows, strict=True)])]
+    area = tag("path", d=_way(rim) + "z", class_="band")
+    middle = [*zip(across, (plane.at_y(point.y) for point in band.points), strict=True)]
+    marks = [
+        tag("g", tag("title", f"{band.name}: {point.tip}"), tag("path", d=mark(band.slot, x, y, SMALL), class_="mark"))
+        for point, (x, y) in zip(band.points, middle, strict=True)
+    ]
+    return tag("g", area, tag("path", d=_way(middle), class_="way broken"), marks, class_=f"s{band.slot}")
+
+
+def _way(places: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in places)
 
 
 def _levels(plane: Plane, levels: Sequence[Level]) -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from seedbed.report.axes import place_axis, share_axis
@@ -55,14 +55,15 @@ def stage_points(method: Found, across: Sequence[float]) -> list[Point]:
 
 
 def _rounds_chart(found: Found, name: str) -> Markup:
-    looped = {key: method for key, method in found["methods"].items() if len(method["stages"]) > 1}
+    methods = found["methods"]
+    looped = {key: method for key, method in methods.items() if len(method["stages"]) > 1}
     series = []
     for at, (key, method) in enumerate(looped.items()):
         shift = 6.0 * (at - (len(looped) - 1) / 2)
-        series.append(Series(key, slot_of(key), stage_points(method, range(len(method["stages"]))), shift))
+        series.append(Series(key, slot_of(key, methods), stage_points(method, range(len(method["stages"]))), shift))
     levels = [
-        Level(key, slot_of(key), 100 * method["test"]["value"], point(0, method["test"]).tip)
-        for key, method in found["methods"].items()
+        Level(key, slot_of(key, methods), 100 * method["test"]["value"], point(0, method["test"]).tip)
+        for key, method in methods.items()
         if key not in looped
     ]
     longest = max((len(method["stages"]) for method in looped.values()), default=1)
@@ -88,7 +89,7 @@ def _cost_chart(found: Found, name: str) -> Markup:
     across = {key: [stage["usd" if priced else "requests"] for stage in m["stages"]] for key, m in methods.items()}
     shifts = _beside({key: spent[-1] for key, spent in across.items()})
     for key, method in methods.items():
-        series.append(Series(key, slot_of(key), stage_points(method, across[key]), shifts[key]))
+        series.append(Series(key, slot_of(key, methods), stage_points(method, across[key]), shifts[key]))
     text = "; ".join(f"{one.name}: {mark.tip}" for one in series for mark in one.points[-1:])
     money = "simulated usd" if found["is_simulated"] else "usd"
     x = cost_axis([mark.x for one in series for mark in one.points], f"{money} spent" if priced else "requests")
@@ -139,9 +140,9 @@ def _truth_chart(methods: Mapping[str, Found]) -> Markup:
         values = [(x, 100 * s["truth"]["total_variation"]) for x, s in enumerate(method["stages"]) if s["truth"]]
         tips = [Point(x, value, tip=f"{value:.1f} %") for x, value in values]
         if len(tips) > 1:
-            series.append(Series(key, slot_of(key), tips, 3.0 * (at - (len(methods) - 1) / 2)))
+            series.append(Series(key, slot_of(key, methods), tips, 3.0 * (at - (len(methods) - 1) / 2)))
         else:
-            levels.append(Level(key, slot_of(key), tips[0].y, tips[0].tip))
+            levels.append(Level(key, slot_of(key, methods), tips[0].y, tips[0].tip))
     longest = max(len(method["stages"]) for method in methods.values())
     x = place_axis("student, in order of training", [f"{number}" for number in range(1, longest + 1)])
     ends = [0.0, *(mark.y / 100 for one in series for mark in one.points), *(level.y / 100 for level in levels)]
@@ -168,6 +169,7 @@ def final_truth(method: Found) -> Found | None:
     return truth or None
 
 
-def slot_of(method: str) -> int:
-    """Colour and shape of a method, the same on every chart."""
-    return SLOTS.get(method, 1 + sum(method.encode()) % 8)
+def slot_of(method: str, methods: Iterable[str]) -> int:
+    """Colour and shape of a method, the same on every chart; teachers, whose names are free, go by their place."""
+    strangers = [name for name in methods if name not in SLOTS]
+    return SLOTS[method] if method in SLOTS else 1 + strangers.index(method) % 8

@@ -11,10 +11,12 @@ from seedbed.report.compare_charts import rounds_section, truth_section
 from seedbed.report.files import ComparisonFiles
 from seedbed.report.html import Content, tag
 from seedbed.report.page import Line, Section, facts, lead, page, table, tiles, warning
+from seedbed.report.sampling import pools_table
 from seedbed.report.score_charts import point
-from seedbed.report.words import clearness, count, gain, metric, pill, points, score, several, usd
+from seedbed.report.words import UNITS, clearness, count, gain, metric, pill, points, score, several, usd
 
 Found = Mapping[str, Any]
+
 
 def compare_page(comparison: ComparisonFiles) -> str:
     """The HTML of a comparison's report."""
@@ -23,6 +25,7 @@ def compare_page(comparison: ComparisonFiles) -> str:
     sections = [
         _table_section(found),
         _gains_section(found),
+        _pools_section(found),
         rounds_section(found),
         truth_section(found),
         _account_section(found),
@@ -113,9 +116,12 @@ def _table_section(found: Found) -> Section:
     seeds = several(len(found["rng_seeds"]), "rng seed")
     caption = f"Means over {seeds}; gains in points over each baseline; 95 % intervals in brackets"
     said = lead(
-        "Every method had the same gold, the same teacher, the same student and the same number of requests, and was "
-        "scored on the same sealed test rows. A method helps when it clearly beats as many plain rows, the gold alone, "
-        "and both together."
+        "Every method had the same gold, the same student and the same budget for drawing solutions, and was scored on "
+        "the same sealed test rows. A plan helps when it clearly beats the same budget spent on any one teacher."
+        if pools_of(found)
+        else "Every method had the same gold, the same teacher, the same student and the same number of requests, and "
+        "was scored on the same sealed test rows. A method helps when it clearly beats as many plain rows, the gold "
+        "alone, and both together."
     )
     return Section("methods", "All methods at equal budget", [said, table(caption, head, lines)])
 
@@ -135,6 +141,22 @@ def _gains_section(found: Found) -> Section | None:
     scale = f"{-100 * reach:.0f} to {100 * reach:.0f} points".replace("-", "−")
     head = ("method over baseline", scale, "gain, points", "verdict")
     return Section("gains", "Gain over each baseline", [said, table("Gains with 95 % intervals", head, lines)])
+
+
+def pools_of(found: Found) -> dict[str, Found]:
+    """What each method sampled; empty where the methods write rows instead."""
+    return {name: method["sampling"] for name, method in found["methods"].items() if method.get("sampling")}
+
+
+def _pools_section(found: Found) -> Section | None:
+    pools = pools_of(found)
+    if not pools:
+        return None
+    said = lead(
+        f"What each method bought, in the runs of rng seed {found['rng_seeds'][0]}. Draws of a problem that was solved "
+        "already can still find a different solution; a right answer by wrong steps teaches the wrong steps."
+    )
+    return Section("pools", "What each method drew", [said, pools_table(pools)])
 
 
 def _account_section(found: Found) -> Section:
@@ -175,13 +197,23 @@ def _caveats_section(found: Found) -> Section:
             f"There are {gains} on this page. At 95 %, about one in twenty such intervals misses the truth, "
             "so a single barely clear gain among many is weak evidence."
         ),
-        "The budget is equal in requests. Prompts differ in length, so prices differ a little; the table has both.",
+        _what_is_equal(found),
     ]
     if missing:
         said.append(f"These baselines were not run: {', '.join(missing)}. The verdict says nothing about them.")
     if early:
         said.append(f"A budget ended runs of {', '.join(early)} early.")
     return Section("caveats", "How far to trust this", tag("ul", [tag("li", one) for one in said], class_="plain"))
+
+
+def _what_is_equal(found: Found) -> str:
+    pools = pools_of(found)
+    if not pools:
+        return (
+            "The budget is equal in requests. Prompts differ in length, so prices differ a little; the table has both."
+        )
+    units = " and ".join(sorted({UNITS[pool["unit"]] for pool in pools.values()}))
+    return f"The budget is equal in {units}, not in requests: a cheaper teacher is asked more often."
 
 
 def _what_intervals_cover(seeds: int) -> str:
@@ -207,7 +239,7 @@ def _provenance_section(comparison: ComparisonFiles) -> Section:
         ("recipe", found["name"]),
         ("first run made at", manifest.get("made_at")),
         ("task", [f"{task['name']} ({task['kind'].replace('_', ' ')})", tag("small", task["instruction"])]),
-        ("teacher", [tag("code", found["teacher"]), " (simulated)" if found["is_simulated"] else None]),
+        _asked_models(found),
         ("student", [found["student"]["kind"], tag("small", student) if student else None]),
         (
             "gold",
@@ -217,3 +249,11 @@ def _provenance_section(comparison: ComparisonFiles) -> Section:
         ("versions", ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())),
     ]
     return Section("provenance", "How it was made", facts((name, value) for name, value in pairs if value))
+
+
+def _asked_models(found: Found) -> tuple[str, Content]:
+    """The teacher, or all that any method asked."""
+    known = {name: one["address"] for pool in pools_of(found).values() for name, one in pool["teachers"].items()}
+    if len(known) > 1:
+        return "teachers", [tag("div", f"{name}: ", tag("code", address)) for name, address in known.items()]
+    return "teacher", [tag("code", found["teacher"]), " (simulated)" if found["is_simulated"] else None]

@@ -101,6 +101,7 @@ def _recipe(path: Path) -> str:
     if not file.exists():
         return ""
     recipe = yaml.safe_load(file.read_text(encoding="utf-8"))
-    if isinstance(recipe.get("teacher"), dict):
-        recipe["teacher"].pop("endpoint", None)
+    for teacher in (recipe.get("teacher"), *(recipe.get("teachers") or {}).values()):
+        if isinstance(teacher, dict):
+            teacher.pop("endpoint", None)
     return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)

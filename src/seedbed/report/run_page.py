@@ -13,8 +13,9 @@ from seedbed.report.examples import examples_section
 from seedbed.report.files import RunFiles
 from seedbed.report.html import Content, Markup, tag
 from seedbed.report.page import Line, Section, facts, figure, figures, folded, lead, page, table, tiles, warning
+from seedbed.report.sampling import pool_answer, pool_tiles, sampling_section
 from seedbed.report.score_charts import cost_axis, in_per_cent, point, score_axis
-from seedbed.report.words import clearness, count, gain, metric, pill, points, score, several, usd
+from seedbed.report.words import clearness, count, gain, metric, per_cent, pill, points, score, several, usd
 
 Stage = Mapping[str, Any]
 
@@ -25,12 +26,23 @@ STOPPED = {
     "no clear gain": "a round brought no clear gain on the select rows",
 }
 
+NOTE = (
+    "A gain of the last student over the first does not say what made it: the last one had more rows too. Whether "
+    "extrapolating mistakes beats as many plain rows, or simply training on the gold, is what a comparison shows "
+    "(seedbed compare)."
+)
+POOL_NOTE = (
+    "A gain of the last student over the first does not say whose solutions made it. Whether the planned pool teaches "
+    "more than one bought from a single teacher at the same cost is what a comparison shows (seedbed compare)."
+)
+
 
 def run_page(run: RunFiles) -> str:
     """The HTML of a run's report."""
     result = run.result
     kind = "Report of a run" + (" in a known world, with a simulated teacher" if result["is_simulated"] else "")
     sections = [
+        sampling_section(result),
         _scores_section(result),
         confusion_section(result, run.first_confusion),
         slices_section(result),
@@ -53,7 +65,7 @@ def stage_name(stage: Stage, stages: Sequence[Stage]) -> str:
 
 
 def _headline(result: Mapping[str, Any]) -> list[Content]:
-    found = result["gain"]
+    found, sampling = result["gain"], result.get("sampling")
     said: list[Content] = []
     if not result["complete"]:
         said.append(warning("This run is not complete: the budget ended first. The same command goes on with it."))
@@ -65,19 +77,15 @@ def _headline(result: Mapping[str, Any]) -> list[Content]:
                 "language model was asked. The numbers say whether the method works there, not how good an LLM is.",
             )
         )
-    block = tag(
-        "div", tag("p", "Did it help?", class_="over"), _answer(result), tiles(_tiles(result)), class_="headline"
-    )
-    note = (
-        "A gain of the last student over the first does not say what made it: the last one had more rows too. Whether "
-        "extrapolating mistakes beats as many plain rows, or simply training on the gold, is what a comparison shows "
-        "(seedbed compare)."
-    )
-    return [*said, block, tag("p", note, class_="note") if found else None]
+    over = "What did the budget buy?" if sampling and not found else "Did it help?"
+    block = tag("div", tag("p", over, class_="over"), _answer(result), tiles(_tiles(result)), class_="headline")
+    return [*said, block, tag("p", POOL_NOTE if sampling else NOTE, class_="note") if found else None]
 
 
 def _answer(result: Mapping[str, Any]) -> Markup:
     found = result["gain"]
+    if found is None and result.get("sampling"):
+        return tag("p", pool_answer(result["sampling"]), _only_student(result), class_="answer")
     if found is None:
         scored = len(result["evaluation"].get("test", {}))
         why = "only one student was scored on test" if scored else "no student was scored on test"
@@ -91,6 +99,14 @@ def _answer(result: Mapping[str, Any]) -> Markup:
     return tag("p", said + size, class_="answer")
 
 
+def _only_student(result: Mapping[str, Any]) -> str | None:
+    """What the one student that learned from the pool reaches; None where none was scored."""
+    tested = [stage["test"] for stage in result["stages"] if stage["test"] is not None]
+    if not tested:
+        return None
+    return f" The student trained on it reaches {per_cent(tested[-1])} % {metric(result['metric'])} on the test rows."
+
+
 def _tiles(result: Mapping[str, Any]) -> list[tuple[str, Content]]:
     found, stages, spend = result["gain"], result["stages"], result["spend"]
     tested = [stage for stage in stages if stage["test"] is not None]
@@ -98,12 +114,15 @@ def _tiles(result: Mapping[str, Any]) -> list[tuple[str, Content]]:
     if found:
         shown.append(("gain, last over first student, points", [gain(found), " ", pill(found)]))
     name = metric(result["metric"])
+    if result.get("sampling"):
+        shown += pool_tiles(result["sampling"])
     if len(tested) > 1:
         shown.append((f"first student, test {name} %", score(tested[0]["test"])))
     if tested:
         shown.append((f"last student, test {name} %", score(tested[-1]["test"])))
     price = usd(spend["usd"]) + (" simulated usd" if result["is_simulated"] else " usd")
-    shown.append(("asked of the teacher", [several(spend["requests"], "request"), tag("small", price)]))
+    asked = "asked of the teachers" if len(_teachers(result)) > 1 else "asked of the teacher"
+    shown.append((asked, [several(spend["requests"], "request"), tag("small", price)]))
     return shown
 
 
@@ -235,10 +254,9 @@ def _gold_section(result: Mapping[str, Any]) -> Section:
 
 def _provenance_section(run: RunFiles) -> Section:
     result = run.result
-    task, teacher = result["task"], result["teacher"]
+    task = result["task"]
     manifest = result.get("manifest") or {}
     versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
-    sampling = ", ".join(f"{key} {value}" for key, value in teacher.items() if key != "model")
     student = ", ".join(
         f"{key} {value}" for key, value in result["student"].items() if key != "kind" and value is not None
     )
@@ -247,8 +265,7 @@ def _provenance_section(run: RunFiles) -> Section:
         ("recipe", [result["name"], tag("small", "identity ", tag("code", result["identity"]))]),
         ("made at", manifest.get("made_at")),
         ("task", [f"{task['name']} ({task['kind'].replace('_', ' ')})", tag("small", task["instruction"])]),
-        ("teacher", [tag("code", teacher["model"]), " (simulated)" if result["is_simulated"] else None]),
-        ("sampling", sampling),
+        *_asked_models(result),
         ("student", [result["student"]["kind"], tag("small", student) if student else None]),
         ("rng seed", str(result["rng_seed"])),
         ("rounds ended because", stopped),
@@ -257,3 +274,25 @@ def _provenance_section(run: RunFiles) -> Section:
     ]
     resolved = folded("The resolved recipe", tag("pre", run.recipe)) if run.recipe else None
     return Section("provenance", "How it was made", [facts((k, v) for k, v in pairs if v), resolved])
+
+
+def _teachers(result: Mapping[str, Any]) -> dict[str, str]:
+    """Every teacher that was asked, by name, with its address."""
+    sampled = result["sampling"]["teachers"] if result.get("sampling") else {}
+    return {name: one["address"] for name, one in sampled.items()} or {"teacher": result["teacher"]["model"]}
+
+
+def _asked_models(result: Mapping[str, Any]) -> list[tuple[str, Content]]:
+    known = _teachers(result)
+    if len(known) > 1:
+        # Their settings differ; the resolved recipe has them all.
+        return [("teachers", [tag("div", f"{name}: ", tag("code", address)) for name, address in known.items()])]
+    teacher = result["teacher"]
+    address = next(iter(known.values()))
+    said: Content = [tag("code", address), " (simulated)" if result["is_simulated"] else None]
+    if address != teacher["model"]:
+        return [("teacher", said)]
+    return [
+        ("teacher", said),
+        ("sampling", ", ".join(f"{key} {value}" for key, value in teacher.items() if key != "model")),
+    ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from seedbed.report.axes import Axis, number_axis, share_axis
-from seedbed.report.charts import Point, Series
+from seedbed.report.charts import Band, Point, Series
 from seedbed.report.words import count, per_cent
 
 
@@ -31,6 +31,11 @@ def cost_axis(spent: Sequence[float], label: str) -> Axis:
 def in_per_cent(series: Sequence[Series]) -> list[Series]:
     """The same series, as `score_axis` counts."""
     return [replace(one, points=[_hundred_times(mark) for mark in one.points]) for one in series]
+
+
+def bands_in_per_cent(bands: Sequence[Band]) -> list[Band]:
+    """The same bands, as `score_axis` counts."""
+    return [replace(one, points=[_hundred_times(mark) for mark in one.points]) for one in bands]
 
 
 def _hundred_times(mark: Point) -> Point:

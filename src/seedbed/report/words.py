@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,6 +32,33 @@ def usd(value: float | None) -> str:
     if value is None:
         return "unknown"
     return "0" if value == 0 else f"{value:,.2f}" if value >= 10 else f"{value:.4f}"
+
+
+UNITS = {"flops": "FLOPs", "usd": "usd", "seconds": "s"}
+"""What costs are counted in, as a reader says it."""
+
+
+def amount(value: float | None, unit: str) -> str:
+    """A cost with its unit: `1.2e11 FLOPs`, `0.000032 usd`, `12.3 s`; unknown is said, never shown as 0."""
+    return "unknown" if value is None else f"{bare_amount(value, unit)} {UNITS[unit]}"
+
+
+def bare_amount(value: float, unit: str) -> str:
+    """The number alone, with the digits that its unit and size call for."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if unit == "flops":
+        return f"{value:.1e}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+    if abs(value) >= 100:
+        return f"{value:,.0f}" if unit == "seconds" else f"{value:,.2f}"
+    # A draw of a small model costs millionths of a dollar: two digits that say something, wherever they begin.
+    digits = max(1 if unit == "seconds" else 2, 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{digits}f}"
+
+
+def amounts(found: Found | None, unit: str) -> Markup:
+    """A cost with its interval; how it was made on hover."""
+    return _number(found, lambda value: bare_amount(value, unit))
 
 
 def several(n: float, one: str, many: str | None = None) -> str:
@@ -67,6 +95,11 @@ def gain(found: Found | None) -> Markup:
 def fraction(found: Found | None) -> Markup:
     """An estimate that is no per cent, such as an area under a curve."""
     return _number(found, lambda value: f"{value:.2f}")
+
+
+def counts(found: Found | None) -> Markup:
+    """A number of things with its interval, such as solutions over all problems."""
+    return _number(found, lambda value: count(round(value)))
 
 
 def clearness(found: Found) -> str:

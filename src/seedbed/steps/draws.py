@@ -106,7 +106,7 @@ class Draws:
 
     def charges(self) -> Charges:
         """The same as arrays; who comes back to a problem reads it anew."""
-        return Charges.of(self.costs(), per_request=True)
+        return Charges.of(dict(zip(self.names, self.costs(), strict=True)), per_request=True)
 
     def take(self, counts: NDArray[np.int64]) -> int:
         """Draw so many more solutions of each problem from each teacher.

@@ -209,20 +209,13 @@ class Sample(Step):
                 f"{FEWEST} problems cost {draws.spent:.3g} {draws.unit} of {self.budget.value:.3g}",
                 f"raise it to {FEWEST * each / PILOT_SHARE:.2g} or more, or name a teacher as `strategy`",
             )
-        size = min(self.pilot.problems, bearable)
-        if size < min(self.pilot.problems, len(draws.ids)):
-            ctx.log({"event": "pilot cut", "problems": size, "asked": self.pilot.problems, "step": ctx.step})
-        draws.take(_some(ctx, draws, (FEWEST, size), self.pilot.samples))
+        most = min(self.pilot.problems, bearable)
+        if most < min(self.pilot.problems, len(draws.ids)):
+            ctx.log({"event": "pilot cut", "problems": most, "asked": self.pilot.problems, "step": ctx.step})
+        draws.take(_some(ctx, draws, (FEWEST, most), self.pilot.samples))
         asked = np.flatnonzero(draws.counts.n.any(axis=1))
-        made = plan(
-            draws.counts.rows(asked),
-            dict(zip(draws.names, draws.costs(), strict=True)),
-            self.budget.value,
-            self.objective,
-            problems=len(draws.ids),
-            per_request=True,
-            rng_seed=ctx.rng_seed,
-        )
+        seen, size = draws.counts.rows(asked), len(draws.ids)
+        made = plan(seen, draws.charges(), self.budget.value, self.objective, problems=size, rng_seed=ctx.rng_seed)
         pilot: dict[str, Any] = {"problems": len(asked), "samples": self.pilot.samples, "spent": draws.spent}
         pilot["teachers"] = self._by_teacher(draws)
         return {"pilot": pilot, "plan": made.to_dict(), "forecasts": self._forecasts(ctx, draws)}, made

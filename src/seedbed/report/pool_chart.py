@@ -51,13 +51,13 @@ def coverage_chart(found: Found) -> Markup | None:
         in_per_cent(came),
         bands=bands_in_per_cent(bands),
     )
-    laws = "; ".join(f"{name}: {told['law']}" for name, told in forecasts.items())
+    laws = ", ".join(f"{told['law']} for {name}" for name, told in forecasts.items())
     note = (
         "The share of problems outside the pilot that so many draws from one teacher solve. A band is the 95 % "
-        f"interval of its forecast; the law that fits the pilot best is named first in it ({laws})."
+        f"interval of its forecast. The law that fits the pilot best: {laws}."
     )
     if any(one.slot == POOL_SLOT for one in came):
-        note += " The whole pool counts the draws of all teachers together, on all problems."
+        note += " The whole pool counts all teachers' draws together, on all problems."
     return figure("Coverage forecast for each teacher", note, key(entries), drawn)
 
 

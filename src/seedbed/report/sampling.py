@@ -49,9 +49,8 @@ def sampling_section(result: Mapping[str, Any]) -> Section | None:
     made: list[Content] = [
         lead(_how_to_read(found)),
         facts((name, said) for name, said in _decision(found) if said),
-        figures(drawn) if drawn else None,
+        figures(drawn, _pool_table(found)) if drawn else _pool_table(found),
         _options_table(found) if "plan" in found else None,
-        _pool_table(found),
         _teachers_table(found),
     ]
     return Section("sampling", "What the budget was spent on, and what came of it", made)
@@ -93,8 +92,8 @@ def pool_tiles(found: Found) -> list[tuple[str, Content]]:
     came, unit = found["outcome"], found["unit"]
     said = f"{several(came['draws'], 'draw')}, {amount(found['spent'], unit)}"
     shown: list[tuple[str, Content]] = [
-        ("problems solved, %", [score(came["coverage"]), tag("small", said)]),
-        ("different right solutions", [_found_in_all(found), " ", held_pill(found)]),
+        ("problems solved, %", [score(came["coverage"]), _told(found, "coverage"), tag("small", said)]),
+        ("different right solutions", [count(came["found"]), _told(found, "unique")]),
     ]
     for name, which in (("a solved problem", "cost_per_solved"), ("a different right solution", "cost_per_unique")):
         if came[which] is not None:
@@ -102,11 +101,11 @@ def pool_tiles(found: Found) -> list[tuple[str, Content]]:
     return shown
 
 
-def _found_in_all(found: Found) -> Content:
-    """A count of this very pool, which carries no doubt; the forecast beside it does."""
-    told = found.get("forecast")
-    beside = tag("small", f"forecast {_forecast(told, 'unique')}") if told and found["objective"] == "unique" else None
-    return [count(found["outcome"]["found"]), beside]
+def _told(found: Found, goal: str) -> Content:
+    """The forecast, under the number that it was about."""
+    if holds(found) is None or found["objective"] != goal:
+        return None
+    return [" ", held_pill(found), tag("small", f"forecast {_forecast(found['forecast'], goal)}")]
 
 
 def _how_to_read(found: Found) -> str:
@@ -156,7 +155,7 @@ def _why(found: Found) -> str:
         return "The recipe names the teacher. There was no pilot, and nothing was forecast."
     plan, goal = found["plan"], found["objective"]
     others = [one for one in plan["options"] if one["name"] != option["name"]]
-    if found["strategy"] == "auto" and others:
+    if plan["recommended"] == option["name"] and found["strategy"] == "auto" and others:
         best = max(others, key=lambda one: float(one["forecast"]["value"]))
         said = (
             f"Of {len(plan['options'])} ways to spend the budget it has the best forecast, "
@@ -166,7 +165,7 @@ def _why(found: Found) -> str:
         if best["forecast"]["value"] >= option["forecast"]["low"]:
             said += " That lies inside the interval of the first: the choice is not a clear one."
     elif plan["recommended"] == option["name"]:
-        said = "The recipe asks for it, and the plan finds it best, too."
+        said = "The plan finds it best" + (", as the recipe asks for." if found["strategy"] != "auto" else ".")
     else:
         told = next(one for one in plan["options"] if one["name"] == plan["recommended"])
         said = f"The recipe asks for it; the plan recommends {told['name']}, {_forecast(told['forecast'], goal)}."
@@ -215,11 +214,14 @@ def _beside_forecast(found: Found) -> str:
         where = "inside the interval"
     else:
         where = "below the interval" if came < told["low"] else "above the interval"
-    return f"{_value(came, goal)} {_counted(goal)} came out, forecast were {_forecast(told, goal)}, {where}"
+    if goal == "coverage":
+        return f"{_forecast(told, goal)} % solved were forecast and {_value(came, goal)} % came out, {where}"
+    return f"{_forecast(told, goal)} {_counted(goal)} were forecast and {_value(came, goal)} came out, {where}"
 
 
 def _counted(goal: str) -> str:
-    return "of worth to a student" if goal == "student" else BOUGHT[goal]
+    """What a number counts, after the number."""
+    return {"coverage": "% solved", "unique": "different right solutions"}.get(goal, "of worth to a student")
 
 
 def _value(value: float, goal: str) -> str:
@@ -270,16 +272,16 @@ def _reach(told: Sequence[Found], came: float | None) -> tuple[float, float]:
 def _pool_table(found: Found) -> Markup:
     came, unit, problems = found["outcome"], found["unit"], found["problems"]
     unknown = came["false_positives"] or {}
-    left = f"{several(unknown['unchecked'], 'right solution')} could not be checked" if unknown.get("unchecked") else ""
+    left = f"{count(unknown['unchecked'])} not checkable" if unknown.get("unchecked") else ""
     lines = [
         Line(["problems solved, %", score(came["coverage"]), f"{count(came['solved'])} of {count(problems)}"]),
         Line(["different right solutions of a problem", fraction(came["unique"]), f"{count(came['found'])} in all"]),
         Line(["right answers by wrong steps, %", score(came["false_positives"]), left]),
-        Line([f"cost of a solved problem, {UNITS[unit]}", amounts(came["cost_per_solved"], unit), ""]),
-        Line([f"cost of a different right solution, {UNITS[unit]}", amounts(came["cost_per_unique"], unit), ""]),
+        Line(["cost of a solved problem", amounts(came["cost_per_solved"], unit), UNITS[unit]]),
+        Line(["cost of a different right solution", amounts(came["cost_per_unique"], unit), UNITS[unit]]),
     ]
     caption = f"What the pool of {several(came['draws'], 'draw')} holds, and at what cost, over all problems"
-    return table(caption, ("measure", "value", "in numbers"), lines)
+    return table(caption, ("measure", "value", ""), lines)
 
 
 def _teachers_table(found: Found) -> Markup:
@@ -299,12 +301,12 @@ def _teachers_table(found: Found) -> Markup:
     first = ["teacher", "draws", *(["right in the pilot, %"] if pilot else [])]
     costs = [f"cost of a draw, {UNITS[unit]}", f"cost, {UNITS[unit]}"]
     head = (*first, "right, all draws, %", "right by wrong steps, %", *costs, "tokens read / written a draw")
-    caption = "The teachers."
+    caption = "The teachers"
     option = chosen(found)
     if option is not None and option["kind"] in ("adaptive", "cascade"):
         caption += (
-            " Only the pilot's column compares them: afterwards, problems got the more draws the harder they were to "
-            "solve, and not the same ones from every teacher"
+            ". Only the pilot's column compares them: later draws went where they were expected to bring most, and not "
+            "to the same problems from every teacher"
         )
     return table(caption, head, lines)
 

@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
+import yaml
 from tests.report.pages import (
     alone,
     cells,
@@ -17,11 +18,13 @@ from tests.report.pages import (
     report_of,
     result,
     run_directory,
+    sampled,
     sampled_directory,
     section,
     share,
 )
 
+from seedbed.report import write_report
 from seedbed.report.words import amount, bare_amount
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -302,3 +305,20 @@ def test_a_comparison_of_methods_that_write_rows_has_no_pools(tmp_path):
     page = report_of(comparison_directory(tmp_path))
     assert "pools" not in [part.attributes["id"] for part in page.all("section")]
     assert "equal in requests" in section(page, "caveats").text
+
+
+def test_an_unknown_price_gives_way_to_the_unit_that_the_pool_is_counted_in(tmp_path):
+    found = sampled()
+    found["spend"] |= {"usd": None, "unknown_price": 772}
+    tiles = report_of(run_directory(tmp_path, found)).one("dl", "tiles").text
+    assert "772 requests 4.0e10 FLOPs" in tiles
+    assert "unknown" not in tiles
+
+
+def test_how_any_teacher_is_reached_stays_out_of_the_page(tmp_path):
+    path = sampled_directory(tmp_path)
+    teachers = {name: {"model": "m", "endpoint": {"headers": {"x": f"secret-{name}"}}} for name in ("weak", "strong")}
+    (path / "recipe.yaml").write_text(yaml.safe_dump({"name": "problems", "teachers": teachers}), encoding="utf-8")
+    page = write_report(path).read_text(encoding="utf-8")
+    assert "model: m" in page
+    assert "secret" not in page

@@ -262,7 +262,7 @@ def span(point: Point, reach: tuple[float, float], slot: int, came: Point | None
     drawn = [tag("g", tag("title", point.tip), way, ends, dot, class_=f"s{slot}")]
     if came is not None:
         rim = tag("path", d=mark(3, at(came.y), height / 2, 5), class_="mark")
-        drawn.append(tag("g", tag("title", came.tip), rim, class_="s2 rim"))
+        drawn.append(tag("g", tag("title", came.tip), rim, class_="s3 rim"))
     said = "; ".join(one.tip for one in (point, came) if one is not None)
     size = f"0 0 {width:.0f} {height:.0f}"
     return tag("svg", drawn, viewBox=size, class_="inline", role="img", aria_label=said)

@@ -15,7 +15,7 @@ from seedbed.report.html import Content, Markup, tag
 from seedbed.report.page import Line, Section, facts, figure, figures, folded, lead, page, table, tiles, warning
 from seedbed.report.sampling import pool_answer, pool_tiles, sampling_section
 from seedbed.report.score_charts import cost_axis, in_per_cent, point, score_axis
-from seedbed.report.words import clearness, count, gain, metric, per_cent, pill, points, score, several, usd
+from seedbed.report.words import amount, clearness, count, gain, metric, per_cent, pill, points, score, several, usd
 
 Stage = Mapping[str, Any]
 
@@ -121,6 +121,8 @@ def _tiles(result: Mapping[str, Any]) -> list[tuple[str, Content]]:
     if tested:
         shown.append((f"last student, test {name} %", score(tested[-1]["test"])))
     price = usd(spend["usd"]) + (" simulated usd" if result["is_simulated"] else " usd")
+    if spend["usd"] is None and (pool := result.get("sampling")):
+        price = amount(pool["spent"], pool["unit"])
     asked = "asked of the teachers" if len(_teachers(result)) > 1 else "asked of the teacher"
     shown.append((asked, [several(spend["requests"], "request"), tag("small", price)]))
     return shown

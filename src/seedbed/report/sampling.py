@@ -274,8 +274,16 @@ def _pool_table(found: Found) -> Markup:
     unknown = came["false_positives"] or {}
     left = f"{count(unknown['unchecked'])} not checkable" if unknown.get("unchecked") else ""
     lines = [
-        Line(["problems solved, %", score(came["coverage"]), f"{count(came['solved'])} of {count(problems)}"]),
-        Line(["different right solutions of a problem", fraction(came["unique"]), f"{count(came['found'])} in all"]),
+        Line(
+            ["problems solved, %", score(came["coverage"]), _unbroken(f"{count(came['solved'])} of {count(problems)}")]
+        ),
+        Line(
+            [
+                "different right solutions of a problem",
+                fraction(came["unique"]),
+                _unbroken(f"{count(came['found'])} in all"),
+            ]
+        ),
         Line(["right answers by wrong steps, %", score(came["false_positives"]), left]),
         Line(["cost of a solved problem", amounts(came["cost_per_solved"], unit), UNITS[unit]]),
         Line(["cost of a different right solution", amounts(came["cost_per_unique"], unit), UNITS[unit]]),
@@ -291,7 +299,7 @@ def _teachers_table(found: Found) -> Markup:
     for name, one in found["teachers"].items():
         cells: list[Content] = [
             [swatch(slot[name]), " ", name, tag("small", one["address"])],
-            [count(one["draws"]), tag("small", f"of {several(one['problems'], 'problem')}")],
+            [count(one["draws"]), tag("small", f"of {several(one['problems'], 'problem')}", class_="num")],
         ]
         if pilot:
             cells.append(score(pilot["teachers"].get(name, {}).get("right")))
@@ -309,6 +317,10 @@ def _teachers_table(found: Found) -> Markup:
             "to the same problems from every teacher"
         )
     return table(caption, head, lines)
+
+
+def _unbroken(text: str) -> Markup:
+    return tag("span", text, class_="num")
 
 
 def _bare(value: float | None, unit: str) -> str:

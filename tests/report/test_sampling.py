@@ -100,6 +100,16 @@ def test_a_strategy_that_the_recipe_sets_against_the_plan_is_not_called_the_plan
     assert "The recipe asks for it; the plan recommends adaptive, 150 [120, 180]" in said
 
 
+def test_a_cheaper_way_that_is_nearly_as_good_is_not_said_to_have_the_best_forecast(tmp_path):
+    found = pool(chosen="fixed weak")
+    found["plan"]["recommended"] = "fixed weak"
+    found["plan"]["options"][1]["spent"] = 2e10
+    said = sampling(tmp_path, found).one("dl", "facts").text
+    assert "is near the best of 3 ways to spend the budget, 150 [120, 180] of adaptive" in said
+    assert "expected to cost least, 2.0e10 FLOPs against 3.8e10 FLOPs" in said
+    assert "The recipe asks" not in said
+
+
 def test_every_option_is_shown_with_its_forecast_and_only_the_chosen_one_with_an_outcome(tmp_path):
     part = sampling(tmp_path)
     lines = options(part)

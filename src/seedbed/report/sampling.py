@@ -153,25 +153,40 @@ def _why(found: Found) -> str:
     option = chosen(found)
     if option is None:
         return "The recipe names the teacher. There was no pilot, and nothing was forecast."
-    plan, goal = found["plan"], found["objective"]
-    others = [one for one in plan["options"] if one["name"] != option["name"]]
-    if plan["recommended"] == option["name"] and found["strategy"] == "auto" and others:
-        best = max(others, key=lambda one: float(one["forecast"]["value"]))
-        said = (
-            f"Of {len(plan['options'])} ways to spend the budget it has the best forecast, "
-            f"{_forecast(option['forecast'], goal)} {_counted(goal)}; the next best is {best['name']} with "
-            f"{_forecast(best['forecast'], goal)}."
-        )
-        if best["forecast"]["value"] >= option["forecast"]["low"]:
-            said += " That lies inside the interval of the first: the choice is not a clear one."
-    elif plan["recommended"] == option["name"]:
-        said = "The plan finds it best" + (", as the recipe asks for." if found["strategy"] != "auto" else ".")
+    plan = found["plan"]
+    told = next(one for one in plan["options"] if one["name"] == plan["recommended"])
+    if found["strategy"] == "auto":
+        said = _why_best(found, option)
+    elif told is option:
+        said = "The recipe asks for it, and the plan recommends it, too."
     else:
-        told = next(one for one in plan["options"] if one["name"] == plan["recommended"])
-        said = f"The recipe asks for it; the plan recommends {told['name']}, {_forecast(told['forecast'], goal)}."
+        forecast = _forecast(told["forecast"], found["objective"])
+        said = f"The recipe asks for it; the plan recommends {told['name']}, {forecast}."
     if len(found["pilot"]["teachers"]) > 1:
         said += f" With all of the budget on one teacher, {plan['better']} brings more with probability "
         said += _chance(plan["better_probability"]) + "."
+    return said
+
+
+def _why_best(found: Found, option: Found) -> str:
+    """How the option that was taken stands to the best of the others."""
+    options, goal, unit = found["plan"]["options"], found["objective"], found["unit"]
+    others = [one for one in options if one["name"] != option["name"]]
+    mine = f"{_forecast(option['forecast'], goal)} {_counted(goal)}"
+    if not others:
+        return f"There is no other way to spend the budget; the forecast is {mine}."
+    best = max(others, key=lambda one: float(one["forecast"]["value"]))
+    theirs = _forecast(best["forecast"], goal)
+    if best["forecast"]["value"] > option["forecast"]["value"]:
+        costs = f"{amount(option['spent'], unit)} against {amount(best['spent'], unit)}"
+        return (
+            f"Its forecast, {mine}, is near the best of {len(options)} ways to spend the budget, {theirs} of "
+            f"{best['name']}; of those that can hardly be told apart it is expected to cost least, {costs}."
+        )
+    said = f"Of {len(options)} ways to spend the budget it has the best forecast, {mine}; the next best is "
+    said += f"{best['name']} with {theirs}."
+    if best["forecast"]["value"] >= option["forecast"]["low"]:
+        said += " That lies inside the interval of the first: the choice is not a clear one."
     return said
 
 

@@ -54,7 +54,7 @@ def reasons(found: Mapping[str, int]) -> Content:
     """A count with its reasons under it."""
     if not found:
         return "0"
-    return [count(sum(found.values())), tag("small", ", ".join(f"{why} {n:,}" for why, n in found.items()))]
+    return [count(sum(found.values())), tag("small", "; ".join(f"{why} {n:,}" for why, n in found.items()))]
 
 
 def account_line(name: Content, account: Account, *more: Content, class_: str | None = None) -> Line:

@@ -260,15 +260,17 @@ def _provenance_section(run: RunFiles) -> Section:
     manifest = result.get("manifest") or {}
     versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
     student = ", ".join(
-        f"{key} {value}" for key, value in result["student"].items() if key != "kind" and value is not None
+        f"{key} {value}" for key, value in result["student"].items() if key != "kind" and value not in (None, "")
     )
+    # `seedbed sample run` ends with the pool, whatever student the recipe names.
+    taught = result["stages"] or not result.get("sampling")
     stopped = ", ".join(STOPPED.get(reason, reason) for reason in result["stopped"]) or "the recipe goes round no loop"
     pairs: list[tuple[str, Content]] = [
         ("recipe", [result["name"], tag("small", "identity ", tag("code", result["identity"]))]),
         ("made at", manifest.get("made_at")),
         ("task", [f"{task['name']} ({task['kind'].replace('_', ' ')})", tag("small", task["instruction"])]),
         *_asked_models(result),
-        ("student", [result["student"]["kind"], tag("small", student) if student else None]),
+        ("student", [result["student"]["kind"], tag("small", student) if student else None] if taught else "none"),
         ("rng seed", str(result["rng_seed"])),
         ("rounds ended because", stopped),
         *accounts.spend_facts(result["spend"], is_simulated=result["is_simulated"]),

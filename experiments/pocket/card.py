@@ -25,12 +25,12 @@ def measured() -> str:
     """Coverage, false positives and lengths; then by steps."""
     found = {name: _read(f"measured-{name}") for name in NAMES}
     first = found["weak"]
+    intro = f"{first['problems']} fresh problems of 2 to 6 steps, {first['draws']} draws each"
+    columns = "| model | pass@1 | pass@4 | pass@16 | pass@64 | wrong steps among right answers, % |"
     lines = [
-        f"{first['problems']} fresh problems of 2 to 6 steps, {first['draws']} draws each, temperature "
-        f"{first['temperature']}; 95 % intervals over problems.",
+        f"{intro}, temperature {first['temperature']}; 95 % intervals over problems.",
         "",
-        "| model | pass@1 | pass@4 | pass@16 | pass@64 | wrong steps among right answers, % | unique sound solutions "
-        "in 64 | tokens in, out |",
+        f"{columns} unique sound solutions in 64 | tokens in, out |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, one in found.items():
@@ -40,24 +40,26 @@ def measured() -> str:
         lines.append(f"| `{name}` | {coverage} | {wrong:.1f} | {_shown(unique, 1)} | {length} |")
     lines += ["", "| pass@1 by steps | 2 | 3 | 4 | 5 | 6 |", "|---|---|---|---|---|---|"]
     for name, one in found.items():
-        lines.append(f"| `{name}` | " + " | ".join(_shown(one["pass_at_1_by_steps"][str(s)]) for s in range(2, 7)) + " |")
+        lines.append(
+            f"| `{name}` | " + " | ".join(_shown(one["pass_at_1_by_steps"][str(s)]) for s in range(2, 7)) + " |"
+        )
     return "\n".join(lines)
 
 
 def trained() -> str:
-    """Sizes and what the training took."""
+    """Sizes and what the training took, with the trainings that one went on from."""
     lines = [
-        "| model | parameters | layers x width (inner, heads) | tokens read | CPU seconds | last training loss |",
-        "|---|---:|---|---:|---:|---:|",
+        "| model | parameters | layers x width (inner, heads) | tokens read | CPU seconds |",
+        "|---|---:|---|---:|---:|",
     ]
     for name in NAMES:
-        one = _read(f"train-{name}")
-        plan = one["plan"]
+        chain = [_read(f"train-{name}")]
+        while (earlier := chain[-1]["plan"]["begin"]) is not None:
+            chain.append(_read(f"train-{earlier}"))
+        one, plan = chain[0], chain[0]["plan"]
         shape = f"{plan['layers']} x {plan['width']} ({plan['inner']}, {plan['heads']})"
-        lines.append(
-            f"| `{name}` | {one['parameters']:,} | {shape} | {one['tokens'] / 1e6:.1f} million | "
-            f"{one['cpu_seconds']:.0f} | {one['last_loss']:.3f} |"
-        )
+        tokens, seconds = (sum(part[key] for part in chain) for key in ("tokens", "cpu_seconds"))
+        lines.append(f"| `{name}` | {one['parameters']:,} | {shape} | {tokens / 1e6:.1f} million | {seconds:,.0f} |")
     return "\n".join(lines)
 
 

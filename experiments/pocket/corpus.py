@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.pocket import problems
+from seedbed.pocket import phrases, problems
 from seedbed.pocket.tokenizer import Tokenizer
 
 WIDEST = 208
-LENGTH = 176  # one length, so that a training step is compiled once; what a problem leaves free is filled with drills
 SHARDS, PER_SHARD = 2, 40_000
 CACHE = Path("runs/pocket")
 PROMPT_WEIGHT = 0.1  # the words of a problem are worth learning, but what is marked is the solution
@@ -31,22 +30,22 @@ class Rows:
     steps: NDArray[np.int16]
 
 
-def rows() -> Rows:
+def rows(crowd: bool) -> Rows:
     """The training rows, made once and kept in the cache; only problems of the split `trained` are among them."""
-    path = CACHE / "corpus.npz"
+    path = CACHE / ("crowd.npz" if crowd else "corpus.npz")
     if not path.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with get_context("spawn").Pool(SHARDS) as pool:
-            parts = pool.map(_shard, range(SHARDS))
+            parts = pool.starmap(_shard, [(number, crowd) for number in range(SHARDS)])
         np.savez(path, **{key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
     with np.load(path) as kept:
         return Rows(**{key: kept[key] for key in ("tokens", "prompt", "total", "steps")})
 
 
-def _shard(number: int) -> dict[str, NDArray[np.int16]]:
+def _shard(number: int, crowd: bool) -> dict[str, NDArray[np.int16]]:
     """Two solutions each of as many problems as a shard holds; what does not fit the longest length is left out."""
     tokenizer = Tokenizer()
-    source = problems.stream(random.Random(f"pocket corpus {number}"), (1, 6), split="trained")
+    source = problems.stream(random.Random(f"pocket corpus {number}"), (1, 6), crowd=crowd, split="trained")
     found = []
     for problem, _ in zip(source, range(PER_SHARD), strict=False):
         prompt = tokenizer.prompt(problem.text)
@@ -63,6 +62,12 @@ def _shard(number: int) -> dict[str, NDArray[np.int16]]:
         "total": np.array([len(prompt) + len(solution) for prompt, solution, _ in found], dtype=np.int16),
         "steps": np.array([steps for _, _, steps in found], dtype=np.int16),
     }
+
+
+def _names_told(data: Rows) -> NDArray[np.int64]:
+    ids = [Tokenizer().encode(name)[0] for name in phrases.NAMES]
+    prompts = np.where(np.arange(WIDEST) < data.prompt[:, None], data.tokens, 0)
+    return np.sum([(prompts == one).any(axis=1) for one in ids], axis=0)
 
 
 def equation(rng: random.Random) -> str:
@@ -100,26 +105,29 @@ def drills(tokens: int, rng_seed: int) -> tuple[NDArray[np.int16], NDArray[np.fl
     return np.array(ids, np.int16), np.array(weights, np.float32), np.array(begins[:-60])
 
 
-def batches(
+def batches(  # noqa: PLR0913 - what a plan says of its rows
     data: Rows,
     *,
     steps: int,
     batch_tokens: int,
     drill_share: tuple[float, float],
     warm: bool = False,
+    names: int = 9,
+    length: int = 176,
     rng_seed: int,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Batches of tokens (b, t) and the weight (b, t) of each token as something to be predicted.
 
     Rows are filled up with drills instead of padding, and a share of the rows, falling from first to last, is drills
     only. The first sixth of the training sees short problems alone, unless the model
-    comes `warm` from another training.
+    comes `warm` from another training; `names` is the most people that a problem may tell of. One `length` of rows
+    means that a training step is compiled once.
     """
     rng = np.random.default_rng(rng_seed)
     ids, marks, begins = drills(1_500_000, rng_seed)
-    fits = data.total <= LENGTH
+    fits = (data.total <= length) & (_names_told(data) <= names)
     pools = [np.flatnonzero(fits & (data.steps <= 3)), np.flatnonzero(fits)]
-    count, place = batch_tokens // LENGTH, np.arange(LENGTH)[None, :]
+    count, place = batch_tokens // length, np.arange(length)[None, :]
     for step in range(steps):
         share = drill_share[0] + (drill_share[1] - drill_share[0]) * step / steps
         chosen = rng.choice(pools[warm or step * 6 >= steps], count)
@@ -128,5 +136,5 @@ def batches(
         filler = rng.choice(begins, count)[:, None] + np.maximum(place - kept, 0)
         told = place < kept
         weight = np.where(place < data.prompt[chosen][:, None], PROMPT_WEIGHT, 1.0)
-        tokens = np.where(told, data.tokens[chosen, :LENGTH], ids[filler])
+        tokens = np.where(told, data.tokens[chosen, :length], ids[filler])
         yield tokens.astype(np.int64), np.where(told, weight, marks[filler]).astype(np.float32)

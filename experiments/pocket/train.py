@@ -9,11 +9,12 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import corpus
@@ -26,6 +27,7 @@ from seedbed.pocket.tokenizer import Tokenizer
 
 WEIGHTS = Path("src/seedbed/pocket/weights")
 RESULTS = Path("experiments/pocket/results")
+SHIPPED = ("weak", "strong", "base")
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,30 @@ class Plan:
     muon_rate: float = 0.02
     drill_share: tuple[float, float] = (0.4, 0.05)
     begin: str | None = None
+    crowd: bool = True
+    names: int = 9
+    stop: int | None = None
+    threads: int = 1
+    length: int = 176
     rng_seed: int = 0
     compiled: bool = True
 
 
+_WEAK = Plan(96, 4, 144, 4, 1000)
+_STRONG = Plan(160, 6, 240, 5, 1800, rate=2e-3)
 PLANS = {
-    "weak": Plan(96, 4, 144, 4, steps=1700, begin="base", drill_share=(0.2, 0.05), rng_seed=1),
-    "strong": Plan(160, 6, 240, 5, steps=1800, rate=2e-3),
-    "base": Plan(96, 4, 144, 4, steps=1000),
+    "base": _WEAK,
+    "weak1": replace(_WEAK, steps=1700, begin="base", drill_share=(0.2, 0.05), rng_seed=1),
+    "weak": replace(_WEAK, steps=1500, begin="weak1", names=3, drill_share=(0.1, 0.02), rng_seed=2, length=144),
+    "strong1": _STRONG,
+    "strong2": replace(
+        _STRONG, steps=2600, stop=1000, begin="strong1", names=3, drill_share=(0.1, 0.02), rng_seed=2, length=144
+    ),
+    "strong": replace(
+        _STRONG, steps=2000, begin="strong2", crowd=False, drill_share=(0.1, 0.02), rng_seed=3, length=144, threads=2
+    ),
 }
+CHAINS = (["strong1", "strong2", "strong"], ["base", "weak1", "weak"])
 
 
 def model_of(plan: Plan) -> LlamaForCausalLM:
@@ -74,8 +91,12 @@ def model_of(plan: Plan) -> LlamaForCausalLM:
     )
     model = LlamaForCausalLM(config)
     if plan.begin:
-        model.load_state_dict(load_file(WEIGHTS / plan.begin / "model.safetensors"), strict=False)
+        model.load_state_dict(load_file(_folder(plan.begin) / "model.safetensors"), strict=False)
     return model
+
+
+def _folder(name: str) -> Path:
+    return (WEIGHTS if name in SHIPPED else corpus.CACHE) / name
 
 
 def optimizers(model: LlamaForCausalLM, plan: Plan) -> list[torch.optim.Optimizer]:
@@ -93,7 +114,7 @@ def optimizers(model: LlamaForCausalLM, plan: Plan) -> list[torch.optim.Optimize
 
 def fit(name: str, plan: Plan) -> dict[str, Any]:
     """Train one model, save its weights and say what it took."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(plan.threads)
     model = model_of(plan)
     found = optimizers(model, plan)
     peaks = [[group["lr"] for group in one.param_groups] for one in found]
@@ -109,11 +130,13 @@ def fit(name: str, plan: Plan) -> dict[str, Any]:
     compiled = torch.compile(loss_of, dynamic=False) if plan.compiled else loss_of
     started, cpu, seen, running = time.time(), time.process_time(), 0, 0.0
     data = corpus.batches(
-        corpus.rows(),
+        corpus.rows(plan.crowd),
         steps=plan.steps,
         batch_tokens=plan.batch_tokens,
         drill_share=plan.drill_share,
         warm=plan.begin is not None,
+        names=plan.names,
+        length=plan.length,
         rng_seed=plan.rng_seed,
     )
     for step, (tokens, weights) in enumerate(data):
@@ -131,9 +154,11 @@ def fit(name: str, plan: Plan) -> dict[str, Any]:
         running = 0.98 * running + 0.02 * loss.item()
         if step % 100 == 99 or step in (0, 1, 2, 3, 4, 5, 10, 20, 50):
             print(f"{name} step {step + 1} loss {running:.4f} tokens {seen} {time.time() - started:.0f} s", flush=True)
+        if step + 1 == plan.stop:
+            break
         if step % 500 == 499:
-            save(model, corpus.CACHE / name)
-    save(model, WEIGHTS / name if name in PLANS else corpus.CACHE / name)
+            save(model, corpus.CACHE / f"{name}-unfinished")
+    save(model, _folder(name))
     return {
         "plan": asdict(plan),
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -156,21 +181,26 @@ def save(model: LlamaForCausalLM, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(written, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def _chain(names: list[str]) -> None:
+    for name in names:
+        subprocess.run([sys.executable, __file__, name], check=True)
+
+
 def main() -> None:
-    """Train what is named; `all` trains the three, two at a time."""
+    """Train what is named; `all` trains the two chains of models side by side."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help=f"{', '.join(PLANS)}, all, corpus, or trial:PLAN for a model that is not shipped")
     parser.add_argument("--set", nargs="*", default=[], help="settings of the plan, as rate=0.002")
     chosen = parser.parse_args()
     if chosen.name == "corpus":
-        print(len(corpus.rows().total), "rows")
+        print([len(corpus.rows(crowd).total) for crowd in (True, False)], "rows")
         return
     if chosen.name == "all":
-        corpus.rows()
-        strong = subprocess.Popen([sys.executable, __file__, "strong"])
-        for name in ("base", "weak"):
-            subprocess.run([sys.executable, __file__, name], check=True)
-        sys.exit(strong.wait())
+        for crowd in (True, False):
+            corpus.rows(crowd)
+        with ThreadPoolExecutor(len(CHAINS)) as pool:
+            list(pool.map(_chain, CHAINS))
+        return
     name, _, base = chosen.name.partition(":")
     settings = {key: json.loads(value) for key, _, value in (one.partition("=") for one in chosen.set)}
     result = fit(name, replace(PLANS[base or name], **settings))

@@ -58,7 +58,9 @@ class Problem:
         return bool(found) and str(found[-1][3]) == self.answer and {q.value for q in self.asked.needed()} <= worked_out
 
 
-def write(n: int, rng_seed: int, steps: tuple[int, int] = (2, 6), *, split: Split = "fresh") -> list[Problem]:
+def write(
+    n: int, rng_seed: int, steps: tuple[int, int] = (2, 6), *, crowd: bool = False, split: Split = "fresh"
+) -> list[Problem]:
     """Distinct problems, as many for each number of steps as for any other.
 
     A hash of the bare calculation (numbers and operations, without names, things and words) decides whether a problem
@@ -68,7 +70,8 @@ def write(n: int, rng_seed: int, steps: tuple[int, int] = (2, 6), *, split: Spli
     Args:
         n: How many problems.
         rng_seed: The same seed gives the same problems, in the same order, on every machine.
-        steps: Fewest and most steps, 1 to 8: the knob of difficulty.
+        steps: Fewest and most steps, 1 to 8: the first knob of difficulty.
+        crowd: Tell of up to five people instead of mostly one or two: much harder for a small model.
         split: `fresh` for work with the models, `trained` for the quarters that their training drew from.
 
     Returns:
@@ -83,10 +86,10 @@ def write(n: int, rng_seed: int, steps: tuple[int, int] = (2, 6), *, split: Spli
             "no problem can be written with these numbers of steps", f"steps={steps}", "fewest <= most, both in 1..8"
         )
     rng = random.Random(f"problems {rng_seed} {fewest} {most} {split}")
-    return [problem for problem, _ in zip(stream(rng, steps, split=split), range(n), strict=False)]
+    return [problem for problem, _ in zip(stream(rng, steps, crowd=crowd, split=split), range(n), strict=False)]
 
 
-def stream(rng: random.Random, steps: tuple[int, int], *, split: Split) -> Iterator[Problem]:
+def stream(rng: random.Random, steps: tuple[int, int], *, crowd: bool, split: Split) -> Iterator[Problem]:
     """Distinct problems without end, of one split."""
     seen: set[str] = set()
     # Stories come out with as many steps as they happen to have: what is not wanted yet waits for its turn.
@@ -94,7 +97,7 @@ def stream(rng: random.Random, steps: tuple[int, int], *, split: Split) -> Itera
     while True:
         wanted = waiting[rng.randint(*steps)]
         while not wanted:
-            story = _Story(rng)
+            story = _Story(rng, crowd)
             if (asked := story.tell(rng.randint(*steps))) is None:
                 continue
             queue = waiting.get(asked.steps())
@@ -117,8 +120,9 @@ def split_of(asked: Quantity) -> Split:
 class _Story:
     """One attempt at a problem: facts first, then what happens, then the question; `None` where numbers do not fit."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, crowd: bool) -> None:
         self.rng = rng
+        self.crowd = crowd
         self.people = rng.sample(phrases.NAMES, 7)
         self.thing, *self.others = rng.sample(phrases.THINGS, 3)
         self.facts: list[str] = []
@@ -132,21 +136,29 @@ class _Story:
         if self.rng.random() < 0.25:
             self.rng.shuffle(facts)
         told = facts + self.events
-        for _ in range(self.rng.choice((0, 0, 1, 1, 2))):
+        for _ in range(self.rng.choice((0, 0, 1, 1, 2) if self.crowd else (0, 0, 0, 1, 1, 2))):
             told.insert(self.rng.randint(0, len(facts)), self._aside())
         return " ".join([*told, self.question])
 
     def tell(self, steps: int) -> Quantity | None:
         """Facts, events and a question, of about `steps` steps, or None where numbers did not fit."""
-        people = self.rng.randint(1, min(steps + 1, 5))
+        if self.crowd:
+            people = self.rng.randint(1, min(steps + 1, 5))
+        else:  # mostly the story of one or two: small models learn who is meant last of all, and slowly
+            people = min(steps + 1, self.rng.choices((1, 2, 3, 4), (10, 6, 2, 1))[0])
         for _ in range(people):
             if not self._introduce():
                 return None
         starts = dict(self.have)
-        for _ in range(self.rng.choice((0, 1, 1, 2, 3)) if steps > 1 else self.rng.choice((0, 1))):
+        for _ in range(self._events(steps, people)):
             if not self._happen(starts):
                 return None
         return self._ask()
+
+    def _events(self, steps: int, people: int) -> int:
+        if self.crowd:
+            return self.rng.choice((0, 1, 1, 2, 3)) if steps > 1 else self.rng.choice((0, 1))
+        return self.rng.randint(0, steps if people == 1 else min(steps, 3))
 
     def _say(self, texts: tuple[str, ...], **slots: object) -> str:
         return self.rng.choice(texts).format(o=self.thing, **slots)

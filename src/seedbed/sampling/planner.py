@@ -150,10 +150,11 @@ class Planner:
 
 
 def _recommended(found: list[Option]) -> str:
-    """The best forecast; of those that cannot be told from it, the cheapest, as what is not spent is won too."""
-    best = found[0].forecast
-    near = [option for option in found if option.forecast.value >= best.value - 0.1 * (best.high - best.low)]
-    return min(near, key=lambda option: option.spent).name
+    """The best forecast, unless one that cannot be told from it costs clearly less: what is not spent is won too."""
+    best = found[0]
+    close = best.forecast.value - 0.1 * (best.forecast.high - best.forecast.low)
+    cheaper = [one for one in found if one.forecast.value >= close and one.spent < 0.95 * best.spent]
+    return min(cheaper, key=lambda option: option.spent, default=best).name
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
-# `make demo` and `make test` each build what they need on a machine with python3, pip and make.
+# `make demo`, `make demo-sampling` and `make test` each build what they need on a machine with python3, pip and make.
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check slow lint bench docs clean
+.PHONY: demo demo-sampling test check slow lint bench docs clean
 
 demo: $(VENV)/core  ## S3 beside its baselines in a known world, no key needed; under 4 minutes
 	$(VENV)/bin/seedbed compare recipes/demo.yaml --seeds 5 --out runs/demo; code=$$?; test $$code -eq 0 -o $$code -eq 3
+
+demo-sampling: $(VENV)/core  ## which of two language models should write the solutions; no key needed; under 5 minutes
+	$(VENV)/bin/seedbed sample plan recipes/word-problems.yaml --out runs/demo-sampling
+	$(VENV)/bin/seedbed sample run recipes/word-problems.yaml --out runs/demo-sampling
 
 test: $(VENV)/full  ## the fast tests, a file at a time on each of two cores
 	$(PY) -m pytest -n 2 --dist loadfile

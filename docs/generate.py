@@ -30,6 +30,7 @@ from seedbed.cli import COMMANDS, main
 from seedbed.models import Endpoint
 from seedbed.models.simulated import Knobs
 from seedbed.models.worlds import WORLDS
+from seedbed.steps.sample import Pilot, SampleBudget
 from seedbed.students import settings as students
 from seedbed.synthesis.prompts import TEMPLATES
 
@@ -46,6 +47,7 @@ STEPS: list[type[steps.Step]] = [
 ]
 STUDENTS = (
     students.LinearSettings, students.EmbeddingSettings, students.EncoderSettings, students.ReaderSettings,
+    students.LmSettings,
 )  # fmt: skip
 
 SAID = {
@@ -55,6 +57,7 @@ SAID = {
     "max_tokens": "Longest reply in tokens; a longer one fails as `truncated`.",
     "name": "Short name; the run's directory is called after it.",
     "gold": "See [gold](#gold).",
+    "teachers": "Several models by name, each as [teacher](#teacher), for verbs that choose between them.",
     "teacher": "See [teacher](#teacher). A plain address stands for `{model: ADDRESS}`.",
     "student": "See [student](#student). A plain name stands for `{kind: NAME}`.",
     "budget": "See [budget](#budget).",
@@ -199,6 +202,9 @@ def commands_page() -> str:
         assert command is not None
         context = click.Context(command, info_name=name, parent=top, max_content_width=100, terminal_width=100)
         made.append(f"## seedbed {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
+        for verb, inner in getattr(command, "commands", {}).items():
+            under = click.Context(inner, info_name=verb, parent=context, max_content_width=100, terminal_width=100)
+            made.append(f"## seedbed {name} {verb}\n\n```text\n{inner.get_help(under).rstrip()}\n```\n")
     return "\n".join(made)
 
 
@@ -228,9 +234,15 @@ def steps_page() -> str:
     for step in STEPS:
         made.append(f"## {step.model_fields['verb'].default}\n\n{prose(step.__doc__)}\n")
         made.append(settings_table(step, skip=("verb",)) + "\n")
+        if step is steps.Sample:
+            for name, part in (("budget", SampleBudget), ("pilot", Pilot)):
+                made.append(f"### {name}\n\n{prose(part.__doc__)}\n\n{settings_table(part)}\n")
     made.append("## Methods of `seedbed compare`\n\nDerived from an S3 recipe; `--methods` chooses some of them.\n")
     made.append("| method | what it is |\n|---|---|")
     made += [f"| `{name}` | {what} |" for name, what in methods.METHODS.items()]
+    made.append("\nA recipe with a `sample` step is held against each of its teachers instead:\n")
+    made.append("| method | what it is |\n|---|---|\n| `planned` | the recipe itself |")
+    made.append("| a teacher's name | the whole budget on that one, all problems alike |")
     return "\n".join(made) + "\n"
 
 

@@ -12,7 +12,12 @@ ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src" / "seedbed"
 BEGIN, END = "<!-- map: begin, written by docs/generate.py -->\n", "<!-- map: end -->\n"
 
-OTHERS = {"report/style.css": "Looks of the report, light and dark.", "py.typed": "The package is typed."}
+OTHERS = {
+    "pocket/weights": "The trained models and their card; made by experiments/pocket",
+    "pocket/words.txt": "The words a pocket model knows, one a line",
+    "py.typed": "The package is typed.",
+    "report/style.css": "Looks of the report, light and dark.",
+}
 """Files that are no modules and cannot speak for themselves."""
 
 
@@ -49,7 +54,8 @@ def walk(folder: Path, depth: int) -> Iterator[tuple[Path, int]]:
     found = sorted(path for path in folder.iterdir() if path.name not in ("__init__.py", "__pycache__"))
     for path in sorted(found, key=Path.is_dir):
         yield path, depth
-        if path.is_dir():
+        # Weights are files of one kind: the folder's line says it all.
+        if path.is_dir() and path.name != "weights":
             yield from walk(path, depth + 1)
 
 

@@ -43,7 +43,9 @@ class SampleBudget(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     usd: float | None = Field(None, gt=0)
+    """Needs every teacher's price."""
     flops: float | None = Field(None, gt=0)
+    """Floating-point operations; needs every teacher's size."""
     seconds: float | None = Field(None, gt=0)
     """Seconds that replies took, summed: of use where one machine serves all teachers."""
 
@@ -102,6 +104,7 @@ class Sample(Step):
     """What the budget should buy: solved problems, different right solutions over all problems, or their sum of
     log(1 + solutions), which stands in for what a student gains."""
     pilot: Pilot = Pilot()
+    """The draws the plan rests on; see [pilot](#pilot)."""
     accept: Literal["correct", "majority", "all"] = "correct"
     """Which solutions become rows: those that end as gold does; those that end as most of their problem's do, with no
     look at gold's answers; or all."""
@@ -297,8 +300,10 @@ class Sample(Step):
 
 
 def _option(made: Plan, strategy: str) -> Option:
-    """The plan's best option, or the best of one kind."""
-    return next(one for one in made.options if strategy in ("auto", one.kind))
+    """What the plan recommends, or its best option of one kind."""
+    if strategy == "auto":
+        return made.option(made.recommended)
+    return next(one for one in made.options if one.kind == strategy)
 
 
 def _evenly(ctx: Context, draws: Draws, teachers: Sequence[str], left: float) -> NDArray[np.int64]:

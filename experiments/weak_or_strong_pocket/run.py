@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from seedbed.synthesis.drafts import Sampling
 from seedbed.verification.solutions import check_solutions
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results"
+FOUND = HERE / "results" / "found.json"
 RUNS = Path("runs/weak_or_strong_pocket")
 RECIPE = HERE / "recipe.yaml"
 
@@ -85,83 +87,88 @@ def overrides(arm: Arm, flops: dict[str, float]) -> list[str]:
     ]
 
 
-def run_arm(arm: Arm, flops: dict[str, float]) -> str:
-    """Run one arm, or find it done."""
+def run_arm(arm: Arm, flops: dict[str, float]) -> dict[str, Any]:
+    """Run one arm, or find it done; the pool in numbers, and which test rows its student has right."""
     started = time.process_time()
     recipe = load_recipe(RECIPE, overrides(arm, flops))
     # One ledger per rng seed: arms of one seed share their draws, and two processes rarely meet.
     result = run_recipe(recipe, RUNS / arm.name, ledger=RUNS / f"seed-{arm.rng_seed}.sqlite")
-    found = read_arm(arm)
-    found |= {"trained_on": result["stages"][0]["trained_on"], "cpu_s": round(time.process_time() - started, 1)}
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "arms").mkdir(exist_ok=True)
-    (RESULTS / "arms" / f"{arm.name}.json").write_text(json.dumps(found) + "\n", encoding="utf-8")
-    return f"{arm.name}: {100 * np.mean(found['correct']):.1f} % right, {found['cpu_s']} CPU s"
-
-
-def read_arm(arm: Arm) -> dict[str, Any]:
-    """What an arm found: the pool in numbers, and which test rows its student has right."""
-    folder = RUNS / arm.name
-    step = json.loads((folder / "steps" / "sample-1.json").read_text(encoding="utf-8"))
-    answers = pl.read_parquet(folder / "predictions" / "evaluate-1.parquet").filter(pl.col("split") == "test")
+    answers = pl.read_parquet(RUNS / arm.name / "predictions" / "evaluate-1.parquet").filter(pl.col("split") == "test")
     return {
-        **asdict(arm),
-        "sampling": step["metrics"]["sampling"],
-        "ids": answers["id"].to_list(),
-        "correct": [int(right) for right in answers["correct"]],
+        "arm": arm.name,
+        "sampling": result["sampling"],
+        "trained_on": result["stages"][0]["trained_on"],
+        "correct": "".join(str(int(right)) for right in answers["correct"]),
+        "cpu_s": round(time.process_time() - started, 1),
     }
 
 
 def flops_of_budgets() -> dict[str, float]:
     """What so many draws of every problem cost from the strong model: measured once, the same for all arms."""
-    file = RESULTS / "flops.json"
-    if not file.exists():
-        found = {}
-        for name, draws in BUDGETS.items():
-            changes = [f"name=flops-{name}", f"steps=[{{verb: sample, strategy: strong, samples: {draws}}}]"]
-            made = run_recipe(load_recipe(RECIPE, changes), RUNS / f"flops-{name}", ledger=RUNS / "seed-0.sqlite")
-            found[name] = made["sampling"]["spent"]
-        RESULTS.mkdir(exist_ok=True)
-        file.write_text(json.dumps(found) + "\n", encoding="utf-8")
-    known: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
-    return known
+    found = {}
+    for name, draws in BUDGETS.items():
+        changes = [f"name=flops-{name}", f"steps=[{{verb: sample, strategy: strong, samples: {draws}}}]"]
+        made = run_recipe(load_recipe(RECIPE, changes), RUNS / f"flops-{name}", ledger=RUNS / "seed-0.sqlite")
+        found[name] = made["sampling"]["spent"]
+    return found
 
 
-def untuned() -> None:
-    """What each checkpoint does with the test rows before any of it, greedily."""
-    for paradigm, address in PARADIGMS.items():
-        file = RESULTS / "arms" / f"{paradigm}-untuned.json"
-        if not file.exists():
-            prepared = prepare(load_recipe(RECIPE), lambda _event: None)
-            test = prepared.gold.test.open("final evaluation")
-            sampling = Sampling(temperature=0.0, max_tokens=128)
-            asked = solving.requests(prepared.task, test["problem"].to_list(), [0] * test.height, sampling)
-            replies = open_model(address).generate(asked)
-            texts = [reply.text if isinstance(reply, Reply) else None for reply in replies]
-            right = check_solutions(prepared.task, texts, test["answer"].to_list())
-            found = {"checkpoint": address, "ids": test["id"].to_list(), "correct": [int(one.correct) for one in right]}
-            file.write_text(json.dumps(found) + "\n", encoding="utf-8")
+def untuned(address: str) -> str:
+    """Which test rows a checkpoint has right before any training, greedily, as zeros and ones."""
+    prepared = prepare(load_recipe(RECIPE), lambda _event: None)
+    test = prepared.gold.test.open("final evaluation")
+    sampling = Sampling(temperature=0.0, max_tokens=128)
+    asked = solving.requests(prepared.task, test["problem"].to_list(), [0] * test.height, sampling)
+    replies = open_model(address).generate(asked)
+    texts = [reply.text if isinstance(reply, Reply) else None for reply in replies]
+    right = check_solutions(prepared.task, texts, test["answer"].to_list())
+    return "".join(str(int(one.correct)) for one in right)
+
+
+def load() -> dict[str, Any]:
+    """What is known so far."""
+    return json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
+
+
+def save(found: dict[str, Any]) -> None:
+    """Everything found, with what it takes to find it again."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    head = {
+        "command": "python experiments/weak_or_strong_pocket/run.py all",
+        "commit": commit.stdout.strip(),
+        "versions": {package: version(package) for package in ("numpy", "polars", "torch", "transformers")},
+        "rng_seeds": list(range(RNG_SEEDS)),
+    }
+    FOUND.parent.mkdir(exist_ok=True)
+    FOUND.write_text(json.dumps({**found, **head}, indent=1) + "\n", encoding="utf-8")
 
 
 def run_all(workers: int) -> None:
-    """Every arm that is not done yet, `workers` at a time."""
-    flops = flops_of_budgets()
-    (RESULTS / "arms").mkdir(parents=True, exist_ok=True)
-    untuned()
-    left = [arm for arm in arms() if not (RESULTS / "arms" / f"{arm.name}.json").exists()]
+    """Every arm that is not done yet, `workers` at a time; what is found is kept after each."""
+    found = load()
+    if "flops" not in found:
+        found |= {"flops": flops_of_budgets(), "untuned": {a: untuned(a) for a in PARADIGMS.values()}, "arms": {}}
+        save(found)
+    left = [arm for arm in arms() if arm.name not in found["arms"]]
     with ProcessPoolExecutor(workers, max_tasks_per_child=1) as pool:
-        for said in pool.map(run_arm, left, [flops] * len(left)):
-            print(said, flush=True)
+        for one in pool.map(run_arm, left, [found["flops"]] * len(left)):
+            found["arms"][one.pop("arm")] = one
+            save(found)
+            print(list(found["arms"])[-1], f"{100 * np.mean(right(one)):.1f} % right, {one['cpu_s']} CPU s", flush=True)
+
+
+def right(found: dict[str, Any]) -> np.ndarray:
+    """(n,) 1.0 where a test row was answered right."""
+    return np.array([float(mark) for mark in found["correct"]])
 
 
 def read() -> dict[tuple[str, str, str], list[dict[str, Any]]]:
     """(paradigm, pool, teacher) to what was found, one per rng seed; only seeds that both teachers have."""
+    known = load().get("arms", {})
     found: dict[tuple[str, str, str], dict[int, dict[str, Any]]] = {}
     for arm in arms():
-        file = RESULTS / "arms" / f"{arm.name}.json"
-        if file.exists():
-            one = json.loads(file.read_text(encoding="utf-8"))
-            found.setdefault((arm.paradigm, arm.pool, arm.teacher), {})[arm.rng_seed] = one
+        if arm.name in known:
+            found.setdefault((arm.paradigm, arm.pool, arm.teacher), {})[arm.rng_seed] = known[arm.name]
     both = {}
     for (paradigm, pool, teacher), runs in found.items():
         other = found.get((paradigm, pool, "strong" if teacher == "weak" else "weak"), {})
@@ -182,7 +189,7 @@ def over_seeds(values: list[float]) -> Estimate:
 def pool_table(found: dict[tuple[str, str, str], list[dict[str, Any]]]) -> list[str]:
     """What each teacher's pool holds."""
     lines = [
-        "| pool | teacher | draws a problem | solved, % | different right solutions a problem | right by wrong steps, % |",
+        "| pool | teacher | draws a problem | solved, % | right solutions a problem | right by wrong steps, % |",
         "|---|---|---:|---:|---:|---:|",
     ]
     for pool in (*BUDGETS, "number"):
@@ -215,9 +222,9 @@ def student_table(found: dict[tuple[str, str, str], list[dict[str, Any]]]) -> li
         for pool in (*BUDGETS, "number", "unchecked"):
             weak, strong = (found.get((paradigm, pool, teacher), []) for teacher in TEACHERS)
             if len(weak) > 1:
-                scores = [np.array([run["correct"] for run in runs], dtype=float) for runs in (weak, strong)]
-                before = json.loads((RESULTS / "arms" / f"{paradigm}-untuned.json").read_text(encoding="utf-8"))
-                cells = [paradigm, f"`{checkpoint}`", pool, f"{100 * np.mean(before['correct']):.1f}"]
+                scores = [np.stack([right(run) for run in runs]) for runs in (weak, strong)]
+                before = right({"correct": load()["untuned"][checkpoint]})
+                cells = [paradigm, f"`{checkpoint}`", pool, f"{100 * before.mean():.1f}"]
                 cells += [points(mean_over_seeds(one)) for one in scores]
                 cells += [points(gain_over_seeds(scores[1], scores[0]), "+"), str(len(weak))]
                 lines.append("| " + " | ".join(cells) + " |")

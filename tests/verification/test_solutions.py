@@ -19,6 +19,12 @@ def test_a_right_answer_is_said_in_golds_letters_and_a_wrong_one_says_what_was_r
     assert [one.why for one in found] == [None, "wrong answer: said 41", "no answer"]
 
 
+def test_what_a_vote_counts_owes_nothing_to_gold() -> None:
+    found = check_solutions(task("expression"), ["The answer is x + 1.", "The answer is 1 + x."], ["1 + x"] * 2)
+    assert [one.correct for one in found] == [True, True]
+    assert [one.answer for one in found] == ["1 + x"] * 2 and [one.said for one in found] == ["x+1", "1+x"]
+
+
 def test_a_program_passes_or_says_which_way_it_failed() -> None:
     tests = json.dumps([{"function": "double", "arguments": [4], "value": 8}])
     good, bad = "Here it is:\n```python\ndef double(x):\n    return 2 * x\n```", "def double(x):\n    return x"

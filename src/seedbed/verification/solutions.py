@@ -24,6 +24,9 @@ class Checked:
     correct: bool
     why: str | None = None
     """What is wrong: "wrong answer: said 41", "no answer", or what a program's tests showed."""
+    said: str | None = None
+    """The final answer in a spelling that owes nothing to the right one, so that a vote may count it; None for a
+    program, which says nothing before it is tested."""
 
 
 def check_solutions(task: Task, solutions: Sequence[str | None], right: Sequence[str]) -> list[Checked]:
@@ -52,10 +55,10 @@ def _check(kind: Kind, solution: str | None, right: str) -> Checked:
     found = None if solution is None else final_answer(solution, kind)
     if found is None:
         return Checked(None, correct=False, why="no answer")
+    said = canonical(found, kind) or found
     if same_answer(found, right, kind):
-        return Checked(right, correct=True)
-    # In one spelling, so that a vote over answers counts the same ones together.
-    return Checked(canonical(found, kind) or found, correct=False, why=f"wrong answer: said {found[:80]}")
+        return Checked(right, correct=True, said=said)
+    return Checked(said, correct=False, why=f"wrong answer: said {found[:80]}", said=said)
 
 
 def _check_programs(solutions: Sequence[str | None], right: Sequence[str]) -> list[Checked]:

@@ -17,7 +17,7 @@ SAME_STEPS = "First 3 + 4 = 7, then\n7 + 5 = 12\nThe answer is 12."
 WRONG_STEPS = "3 + 4 = 8\n8 + 4 = 12\nThe answer is 12."
 
 
-def curated(step: Curate, *solutions: str, status: str = "accepted") -> pl.DataFrame:
+def curated(step: Curate, *solutions: str, status: str = "accepted", task: Task = TASK) -> pl.DataFrame:
     rows = [
         {
             "id": f"r{number}",
@@ -31,8 +31,8 @@ def curated(step: Curate, *solutions: str, status: str = "accepted") -> pl.DataF
         }
         for number, text in enumerate(solutions)
     ]
-    ctx = replace(context(), task=TASK).at("curate-1", 0)
-    return step.run(ctx, State(frame(TASK, rows))).rows
+    ctx = replace(context(), task=task).at("curate-1", 0)
+    return step.run(ctx, State(frame(task, rows))).rows
 
 
 def test_the_same_steps_in_other_words_are_one_solution_and_the_copy_says_so() -> None:
@@ -48,6 +48,12 @@ def test_other_words_count_where_words_are_asked_for() -> None:
 def test_a_right_answer_by_wrong_steps_is_left_out_unless_it_is_asked_for() -> None:
     assert account(curated(Curate(), WAYS[0], WRONG_STEPS))["rejected"] == {"curate, unsound steps": 1}
     assert account(curated(Curate(sound="any"), WAYS[0], WRONG_STEPS))["accepted"] == 2
+
+
+def test_programs_are_told_apart_by_their_text_and_not_by_sums_in_a_comment() -> None:
+    programs = TASK.model_copy(update={"answer": "program"})
+    texts = "def f(n):  # 2 + 2 = 5\n    return n", "def f(n):  # 2 + 2 = 5\n    return int(n)"
+    assert account(curated(Curate(), *texts, task=programs))["accepted"] == 2
 
 
 def test_no_more_of_one_problem_than_the_cap() -> None:

@@ -11,10 +11,10 @@ from pydantic import Field
 from seedbed.rows import reject
 from seedbed.sampling.curate import KEPT, curate
 from seedbed.steps.context import Context, State
+from seedbed.steps.draws import way_key
 from seedbed.steps.step import Step
-from seedbed.verification.steps import check_steps, step_key, text_key
-
-_KEYS = {"steps": step_key, "text": text_key, "none": text_key}
+from seedbed.task import Task
+from seedbed.verification.steps import check_steps
 
 
 class Curate(Step):
@@ -40,7 +40,7 @@ class Curate(Step):
         made = state.rows.filter(pl.col("made_by") != "gold")
         newest = made.filter(pl.col("made_by") == made["made_by"][-1]) if made.height else made
         chosen = curate(
-            self._pool(newest.filter(pl.col("status") != "pending"), ctx.task.written),
+            self._pool(ctx.task, newest.filter(pl.col("status") != "pending")),
             per_problem=self.per_problem,
             distinct=self.distinct != "none",
             sound=self.sound,
@@ -52,13 +52,13 @@ class Curate(Step):
         counts = {"checked": int(chosen["correct"].sum()), "disagreed": dropped.height}
         return State(rows, state.students, counts)
 
-    def _pool(self, rows: pl.DataFrame, problem: str) -> pl.DataFrame:
+    def _pool(self, task: Task, rows: pl.DataFrame) -> pl.DataFrame:
         """What was sampled, as a pool; whatever was accepted so far counts as right."""
         right = rows["status"] == "accepted"
-        key = _KEYS[self.distinct]
+        key, has_steps = way_key(task, self.distinct), task.answer != "program"
         verdicts = [
-            check_steps(*pair) if good else None
-            for pair, good in zip(rows.select(problem, "solution").iter_rows(), right, strict=True)
+            check_steps(*pair) if good and has_steps else None
+            for pair, good in zip(rows.select(task.written, "solution").iter_rows(), right, strict=True)
         ]
         return rows.select(
             "id",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,12 +19,12 @@ from seedbed.sampling.costs import SampleCost
 from seedbed.sampling.pool import SCHEMA, tally
 from seedbed.steps.context import Context, Teacher
 from seedbed.synthesis import solving
+from seedbed.task import Task
 from seedbed.verification.solutions import check_solutions
 from seedbed.verification.steps import check_steps, step_key, text_key
 
 Unit = Literal["usd", "flops", "seconds"]
 
-_KEYS = {"steps": step_key, "text": text_key}
 HOW_KNOWN: dict[str, str] = {
     "usd": "set `endpoint.usd_per_million_in` and `usd_per_million_out` of that teacher, or count in flops or seconds",
     "flops": "set `endpoint.parameters_billion` of that teacher, or count in usd or seconds",
@@ -46,6 +46,7 @@ class Draws:
     _records: list[dict[str, Any]] = field(default_factory=list)
     _rows: list[dict[str, Any]] = field(default_factory=list)
     _drawn: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Draws by text and teacher: of a text that stands twice among the problems, each gets replies of its own."""
     _worked: dict[str, int] = field(default_factory=dict)
     """Tokens that each teacher read or wrote itself: a prompt that another draw had read is not among them."""
 
@@ -91,8 +92,10 @@ class Draws:
             if not mine:
                 seen, fix = teacher.model.address, "see the failed rows with `seedbed show`, or raise the budget"
                 raise DataError(f"the teacher {teacher.name} answered nothing, so its cost is unknown", seen, fix)
-            read, written = (float(np.mean([one[key] or 0 for one in mine])) for key in ("tokens_in", "tokens_out"))
-            written = max(written, 1.0)
+            # Where one request brings several draws, the first of them has its prompt and the others have none.
+            reads = [one["tokens_in"] or 0 for one in mine if one["tokens_in"] or not teacher.shares_prompts]
+            read = float(np.mean(reads or [0]))
+            written = max(float(np.mean([one["tokens_out"] or 0 for one in mine])), 1.0)
             if self.unit == "seconds":
                 found.append(SampleCost(0.0, float(np.mean([one["seconds"] for one in mine])), shared=False))
             elif self.unit == "usd":
@@ -122,10 +125,13 @@ class Draws:
     def _take(self, teacher: Teacher, counts: NDArray[np.int64]) -> int:
         task, asked = self.ctx.task, []
         for row, times in zip(self.problems.to_dicts(), counts.tolist(), strict=True):
-            first = self._drawn.get((row["id"], teacher.name), 0)
+            place = row[task.written], teacher.name
+            first = self._drawn.get(place, 0)
             # Draws of one problem stand together: a teacher in this process then reads it once for all of them.
             asked += [(row, draw) for draw in range(first, first + times)]
-            self._drawn[row["id"], teacher.name] = first + times
+            self._drawn[place] = first + times
+        if not asked:
+            return 0
         texts = [row[task.written] for row, _ in asked]
         requests = solving.requests(task, texts, [draw for _, draw in asked], teacher.sampling)
         replies = self.ctx.ask(requests, teacher)
@@ -145,8 +151,8 @@ class Draws:
             if reply is not None:
                 record: dict[str, Any] = {"problem_id": row["id"], "model": teacher.name, "draw": draw, "text": text}
                 sound = self._is_sound(row[task.written], text) if correct else None
-                record |= {"answer": check.answer, "correct": correct, "sound": sound}
-                record |= {"key": _KEYS[self.same](text) if correct and text else None}
+                record |= {"answer": check.said, "correct": correct, "sound": sound}
+                record |= {"key": way_key(task, self.same)(text) if correct and text else None}
                 self._records.append({**record, **_used(reply, teacher)})
                 worked = (reply.tokens_in or 0) - reply.tokens_cached + (reply.tokens_out or 0)
                 self._worked[teacher.name] = self._worked.get(teacher.name, 0) + worked
@@ -157,6 +163,11 @@ class Draws:
             return None
         verdict = check_steps(problem, text)
         return None if verdict.p_good is None else not verdict.is_bad
+
+
+def way_key(task: Task, same: str) -> Callable[[str], str]:
+    """What makes two solutions of a task count as one. Programs have no equations that could tell them apart."""
+    return step_key if same == "steps" and task.answer != "program" else text_key
 
 
 def _used(reply: Reply | Failure, teacher: Teacher) -> Mapping[str, Any]:

@@ -269,6 +269,7 @@ WORDS: dict[str, Any] = {
     "teachers": {"weak": "pocket:weak", "strong": {"model": "pocket:strong", "temperature": 0.5}},
     "steps": [{"verb": "sample", "budget": {"flops": 1e9}}],
 }
+ALONE = {"verb": "sample", "strategy": "weak", "samples": 2}
 
 
 def test_with_several_teachers_the_first_writes_and_each_keeps_its_settings() -> None:
@@ -289,6 +290,11 @@ def test_with_several_teachers_the_first_writes_and_each_keeps_its_settings() ->
         ({"steps": [{"verb": "sample", "budget": {"usd": 1, "flops": 1}}]}, "give one of usd, flops and seconds"),
         ({"steps": [{"verb": "curate"}]}, "put `sample` before it"),
         ({"teachers": {"auto": "pocket:weak"}}, "strategies of that name"),
+        ({"teachers": {"a": "pocket:weak", "b": "pocket:weak"}}, "two are the same model"),
+        (
+            {"steps": [{"verb": "sample", "strategy": "cascade", "teachers": ["weak"], "budget": {"usd": 1}}]},
+            "`cascade` needs two teachers",
+        ),
     ],
 )
 def test_a_sampling_recipe_that_makes_no_sense_says_why(change: dict[str, Any], said: str) -> None:
@@ -299,6 +305,20 @@ def test_a_sampling_recipe_that_makes_no_sense_says_why(change: dict[str, Any], 
 def test_a_budget_in_usd_needs_a_price_before_anything_is_asked() -> None:
     recipe = Recipe.model_validate({**WORDS, "steps": [{"verb": "sample", "budget": {"usd": 1.0}}]})
     with pytest.raises(ConfigError, match="usd of a teacher's draws are not known"):
+        prepare(recipe, lambda _event: None, with_teacher=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"gold": {**WORDS["gold"], "steer": 9}}, "raise it to 10"),
+        ({"gold": {**WORDS["gold"], "steer": 0}, "steps": [ALONE]}, "raise it to 1"),
+        ({"task": {**WORDS["task"], "answer": "program"}, "steps": [{**ALONE, "accept": "majority"}]}, "vote"),
+    ],
+)
+def test_sampling_that_could_only_fail_is_refused_before_it_is_paid_for(change: dict[str, Any], said: str) -> None:
+    recipe = Recipe.model_validate({**WORDS, **change})
+    with pytest.raises(ConfigError, match=said):
         prepare(recipe, lambda _event: None, with_teacher=False)
 
 

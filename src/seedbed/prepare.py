@@ -23,6 +23,7 @@ from seedbed.recipe import GoldSettings, Recipe, walk
 from seedbed.rows import gold_rows, read_table, targets
 from seedbed.steps import Evaluate, Feedback, Repeat, Sample, Train, UseRows
 from seedbed.steps.draws import HOW_KNOWN
+from seedbed.steps.sample import CHOOSING, FEWEST
 from seedbed.synthesis.prompts import check_prompts
 from seedbed.task import Task, load_task
 
@@ -159,11 +160,15 @@ def _price_problems(recipe: Recipe) -> list[SeedbedError]:
 
 
 def _step_problems(task: Task, recipe: Recipe) -> list[SeedbedError]:
-    strange = [step.verb for step in walk(recipe.steps) if task.kind not in step.kinds]
+    steps = list(walk(recipe.steps))
+    strange = [step.verb for step in steps if task.kind not in step.kinds]
     if strange:
         seen = f"{', '.join(dict.fromkeys(strange))}; the task is {task.kind}"
-        fix = "reasoning has sample, curate, train and evaluate; other tasks have all verbs but sample and curate"
+        fix = "reasoning has no verbs that write or check single rows; sample and curate are its own"
         return [ConfigError("a verb is not for this kind of task", seen, fix)]
+    if task.answer == "program" and any(isinstance(one, Sample) and one.accept == "majority" for one in steps):
+        seen, fix = "accept: majority for answer: program", "take accept: correct, or all"
+        return [ConfigError("programs say nothing that a vote could count", seen, fix)]
     if task.context is None or not any(isinstance(step, Feedback) for step in walk(recipe.steps)):
         return []
     fix = "use `synthesise` for more rows instead"
@@ -180,6 +185,10 @@ def _size_problems(recipe: Recipe, gold: Gold) -> list[SeedbedError]:
     if stops and gold.select.height < 2:
         seen, fix = f"gold.select is {gold.select.height}", "raise it to 2 at least; a gain shows on a hundred or more"
         problems.append(ConfigError("`stop_without_gain` needs select rows", seen, fix))
+    least = max((FEWEST if one.strategy in CHOOSING else 1 for one in steps if isinstance(one, Sample)), default=0)
+    if gold.steer.height < least:
+        seen, fix = f"gold.steer is {gold.steer.height}", f"raise it to {least} at least"
+        problems.append(ConfigError("`sample` solves the steering gold, and there is too little of it", seen, fix))
     return problems
 
 

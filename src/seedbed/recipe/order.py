@@ -74,8 +74,13 @@ def order_problems(steps: Sequence[Step]) -> Iterator[str]:
         yield "`evaluate` needs a student: put `train` before it"
 
 
-def sampling_problems(steps: Sequence[Step], teachers: Collection[str]) -> Iterator[str]:
-    """Teachers that `sample` names and the recipe does not, and a `curate` with nothing to choose from."""
+def sampling_problems(steps: Sequence[Step], teachers: Mapping[str, str]) -> Iterator[str]:
+    """Teachers that `sample` cannot choose between, and a `curate` with nothing to choose from.
+
+    Args:
+        steps: Of the recipe.
+        teachers: Name to the model and how it samples, as text.
+    """
     sampled = False
     for step in walk(steps):
         if isinstance(step, Sample):
@@ -83,6 +88,12 @@ def sampling_problems(steps: Sequence[Step], teachers: Collection[str]) -> Itera
             named = [*step.teachers, *([] if step.strategy in CHOOSING else [step.strategy])]
             if unknown := [name for name in named if name not in teachers]:
                 yield f"`sample` names teachers that are not there: {unknown}; there are {list(teachers)}"
+                continue
+            asked = list(dict.fromkeys(step.candidates(teachers)))
+            if len({teachers[name] for name in asked}) < len(asked):
+                yield f"of {asked} two are the same model, sampled alike: each reply would be counted as two draws"
+            if step.strategy == "cascade" and len(asked) < 2:
+                yield f"`cascade` needs two teachers; there is {asked}"
         if isinstance(step, Curate) and not sampled:
             yield "`curate` chooses among sampled solutions: put `sample` before it"
     if clash := sorted(set(CHOOSING) & set(teachers)):

@@ -144,7 +144,8 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _order_makes_sense(self) -> Recipe:
-        problems = [*order_problems(self.steps), *sampling_problems(self.steps, self.by_name)]
+        alike = {name: one.model_dump_json(exclude={"endpoint"}) for name, one in self.by_name.items()}
+        problems = [*order_problems(self.steps), *sampling_problems(self.steps, alike)]
         if self.teachers and self.teacher != next(iter(self.teachers.values())):
             problems.append("`teacher` and `teachers` name different models: give one of the two")
         if problems:

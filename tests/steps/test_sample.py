@@ -101,7 +101,7 @@ def test_a_stopped_run_goes_on_to_the_same_pool(tmp_path: Path) -> None:
     step = {"verb": "sample", "strategy": "adaptive", "budget": {"flops": 3e10}}
     step |= {"pilot": {"problems": 10, "samples": 3}}
     whole = run_recipe(recipe(step), tmp_path / "whole" / "run")
-    cut = run_recipe(recipe(step, budget={"requests": 150}), tmp_path / "cut" / "run")
+    cut = run_recipe(recipe(step, budget={"requests": 80}), tmp_path / "cut" / "run")
     assert not cut["complete"] and cut["account"]["pending"] >= 0
     again = run_recipe(recipe(step), tmp_path / "cut" / "run")
     kept = ("problem_id", "model", "draw", "text", "correct")

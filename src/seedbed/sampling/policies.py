@@ -49,7 +49,7 @@ class Fixed:
         return np.asarray(np.maximum(self.target - state.n, 0))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cascade:
     """Every problem to the first model so many times, the unsolved to the next one, and so on.
 

@@ -19,7 +19,7 @@ from seedbed.sampling.allocate import State as Counts
 from seedbed.sampling.coverage import pass_at_k
 from seedbed.sampling.forecast import forecast
 from seedbed.sampling.planner import Option, Plan, plan
-from seedbed.sampling.policies import Cascade, Policy, even_draws
+from seedbed.sampling.policies import Cascade, even_draws
 from seedbed.sampling.votes import vote
 from seedbed.steps.context import Context, State, Teacher
 from seedbed.steps.draws import Draws, Unit
@@ -185,19 +185,24 @@ class Sample(Step):
     def _follow(self, ctx: Context, draws: Draws, option: Option) -> None:
         """Batch after batch, each decided by what came out so far."""
         assert self.budget is not None
-        charges, total = draws.charges(), self.budget.value
-        if option.kind == "cascade":
-            weak, strong = (draws.names.index(name) for name in option.draws)
-            first = round(option.draws[draws.names[weak]])
-            policy: Policy = Cascade(charges, (weak, strong), (first,), ctx.rng_seed)
-        else:
-            # A fiftieth of all draws at a time: small enough to learn from, large enough to keep a batch full.
-            most = (total - draws.spent) / float(charges.draw.min())
-            policy = Allocator(charges, self.objective, batch=int(np.clip(most / 50, 64, 4096)), rng_seed=ctx.rng_seed)
+        total, policy = self.budget.value, self._policy(ctx, draws, option)
         while not ctx.is_ended:
-            more = policy.next_draws(draws.counts, total - draws.spent)
+            # What is left for the end costs more than the mean so far: the easy problems are done with first.
+            policy.charges = draws.charges()
+            left = total - draws.spent
+            more = _within(ctx, draws, policy.next_draws(draws.counts, left), max(left / 2, 0.02 * total))
             if not more.any() or draws.take(more) < more.sum():
                 break
+
+    def _policy(self, ctx: Context, draws: Draws, option: Option) -> Cascade | Allocator:
+        assert self.budget is not None
+        charges = draws.charges()
+        if option.kind == "cascade":
+            weak, strong = (draws.names.index(name) for name in option.draws)
+            return Cascade(charges, (weak, strong), (round(option.draws[draws.names[weak]]),), ctx.rng_seed)
+        # A fiftieth of all draws at a time: small enough to learn from, large enough to keep a batch full.
+        most = (self.budget.value - draws.spent) / float(charges.draw.min())
+        return Allocator(charges, self.objective, batch=int(np.clip(most / 50, 64, 4096)), rng_seed=ctx.rng_seed)
 
     def _pilot(self, ctx: Context, draws: Draws) -> tuple[dict[str, Any], Plan]:
         """Draw a little from every teacher, and plan on it."""
@@ -304,6 +309,16 @@ def _option(made: Plan, strategy: str) -> Option:
     if strategy == "auto":
         return made.option(made.recommended)
     return next(one for one in made.options if one.kind == strategy)
+
+
+def _within(ctx: Context, draws: Draws, more: NDArray[np.int64], budget: float) -> NDArray[np.int64]:
+    """The draws of as many problems, at random, as a budget pays for at what they cost so far."""
+    charges, found = draws.charges(), np.zeros_like(more)
+    cost = (more * charges.draw + charges.first(draws.counts.n) * (more > 0)).sum(axis=1)
+    order = ctx.rng("within", int(draws.counts.n.sum())).permutation(np.flatnonzero(cost))
+    chosen = order[np.cumsum(cost[order]) <= budget]
+    found[chosen] = more[chosen]
+    return found
 
 
 def _evenly(ctx: Context, draws: Draws, teachers: Sequence[str], left: float) -> NDArray[np.int64]:

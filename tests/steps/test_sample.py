@@ -57,7 +57,7 @@ def test_a_budget_on_one_teacher_is_spent_to_the_last_draws_and_not_beyond(tmp_p
     assert set(pool_of(tmp_path / "b")["model"]) == {"weak"}
 
 
-@pytest.mark.parametrize("strategy", ["auto", "adaptive", "cascade"])
+@pytest.mark.parametrize("strategy", ["auto", "cascade", pytest.param("adaptive", marks=pytest.mark.slow)])
 def test_a_pilot_a_plan_and_draws_that_keep_to_the_budget(tmp_path: Path, strategy: str) -> None:
     step = {"verb": "sample", "strategy": strategy, "budget": {"flops": 3e10}, "pilot": {"problems": 10, "samples": 3}}
     found = run_recipe(recipe(step), tmp_path / "run")["sampling"]
@@ -97,6 +97,7 @@ def test_unchecked_sampling_keeps_every_solution(tmp_path: Path) -> None:
     assert account["accepted"] + sum(account["failed"].values()) == account["requested"] == 48
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_pool(tmp_path: Path) -> None:
     step = {"verb": "sample", "strategy": "adaptive", "budget": {"flops": 3e10}}
     step |= {"pilot": {"problems": 10, "samples": 3}}

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from seedbed.errors import ConfigError
+from seedbed.errors import BudgetExceeded, ConfigError
 from seedbed.evaluation.gold import Gold
 from seedbed.rows import account
 from seedbed.sampling import pool as pools
@@ -34,7 +34,7 @@ FEWEST = 10
 PILOT_SHARE = 0.3
 """Of the budget, what the pilot may take at most."""
 KS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-"""Draws at which curves are shown."""
+"""Draws of a problem at which coverage is forecast."""
 
 
 class SampleBudget(BaseModel):
@@ -71,7 +71,7 @@ class Pilot(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    problems: int = Field(100, ge=2)
+    problems: int = Field(100, ge=FEWEST)
     """How many problems, drawn at random; all of them where there are fewer."""
     samples: int = Field(5, ge=2)
     """Draws of each, from each teacher."""
@@ -92,10 +92,10 @@ class Sample(Step):
     kinds: ClassVar[Collection[str]] = ("reasoning",)
     verb: Literal["sample"] = "sample"
     strategy: str = "auto"
-    """`auto` takes what the plan finds best; `adaptive` goes draw by draw; `cascade` gives the unsolved to the next
-    teacher; a teacher's name spends everything on that one, all problems alike."""
+    """`auto` takes what the plan finds best; `adaptive` goes draw by draw; `cascade` gives what the cheapest teacher
+    leaves unsolved to a dearer one; a teacher's name spends everything on that one, all problems alike."""
     teachers: tuple[str, ...] = ()
-    """Names of the recipe's `teachers` to choose from, for a cascade in this order; all of them by default."""
+    """Names of the recipe's `teachers` to choose from; all of them by default."""
     budget: SampleBudget | None = None
     """For all draws together, the pilot's included."""
     samples: int | None = Field(None, ge=1)
@@ -138,6 +138,10 @@ class Sample(Step):
         """The pilot's draws and what follows from them, without the rest."""
         gold = ctx.read_gold("steer", "problems to solve, and their answers to check against")
         draws = Draws(ctx, gold, self._teachers(ctx), self._unit(ctx), self.same)
+        self._draw_pilot(ctx, draws)
+        if ctx.is_ended:
+            why = ctx.purse.ended or str(ctx.purse.ended_steps[ctx.step])
+            raise BudgetExceeded("the recipe's budget ended within the pilot", why, "raise `budget`")
         return {"unit": draws.unit, "problems": gold.height, **self._pilot(ctx, draws)[0]}
 
     def candidates(self, names: Iterable[str]) -> list[str]:
@@ -164,6 +168,10 @@ class Sample(Step):
             draws.take(_some(ctx, draws, (0, 16), 1))
             self._spread(ctx, draws, [self.strategy])
             return {"budget": total}
+        self._draw_pilot(ctx, draws)
+        if ctx.is_ended:
+            # A cap of the recipe's came first: what was drawn is kept, and the same command goes on from it.
+            return {"budget": total}
         found, made = self._pilot(ctx, draws)
         pilot, option = draws.counts, _option(made, self.strategy)
         if option.kind in ("fixed", "mixture"):
@@ -179,6 +187,8 @@ class Sample(Step):
         """All problems alike."""
         assert self.budget is not None
         for share in (0.9, 1.0):
+            if ctx.is_ended:
+                break
             # The end is planned with the costs seen by then: a bad first guess overdraws nothing.
             draws.take(_evenly(ctx, draws, teachers, share * self.budget.value - draws.spent))
 
@@ -199,28 +209,37 @@ class Sample(Step):
         charges = draws.charges()
         if option.kind == "cascade":
             weak, strong = (draws.names.index(name) for name in option.draws)
-            return Cascade(charges, (weak, strong), (round(option.draws[draws.names[weak]]),), ctx.rng_seed)
+            first = round(option.draws[draws.names[weak]])
+            return Cascade(charges, (weak, strong), (first,), ctx.rng_seed, draws.counts.n)
         # A fiftieth of all draws at a time: small enough to learn from, large enough to keep a batch full.
         most = (self.budget.value - draws.spent) / float(charges.draw.min())
         return Allocator(charges, self.objective, batch=int(np.clip(most / 50, 64, 4096)), rng_seed=ctx.rng_seed)
 
-    def _pilot(self, ctx: Context, draws: Draws) -> tuple[dict[str, Any], Plan]:
-        """Draw a little from every teacher, and plan on it."""
+    def _draw_pilot(self, ctx: Context, draws: Draws) -> None:
+        """A little from every teacher: as much as was asked for, or as the budget bears."""
         assert self.budget is not None
-        # A few problems tell what a draw costs; the pilot is as large as it was asked to be, or as the budget bears.
-        draws.take(_some(ctx, draws, (0, FEWEST), self.pilot.samples))
-        each = sum(cost.of(self.pilot.samples) for cost in draws.costs())
-        bearable = int(PILOT_SHARE * self.budget.value / each)
-        if bearable < FEWEST:
-            raise ConfigError(
-                "the budget is too small to find out what it is best spent on",
-                f"{FEWEST} problems cost {draws.spent:.3g} {draws.unit} of {self.budget.value:.3g}",
-                f"raise it to {FEWEST * each / PILOT_SHARE:.2g} or more, or name a teacher as `strategy`",
-            )
+        bearable = 0
+        # Two problems tell whether the budget bears a pilot at all, before much of it is gone; ten what a draw costs.
+        for part in ((0, 2), (2, FEWEST)):
+            draws.take(_some(ctx, draws, part, self.pilot.samples))
+            if ctx.is_ended:
+                return
+            each = sum(cost.of(self.pilot.samples) for cost in draws.costs())
+            bearable = int(PILOT_SHARE * self.budget.value / each)
+            if bearable < FEWEST:
+                raise ConfigError(
+                    "the budget is too small to find out what it is best spent on",
+                    f"{FEWEST} problems of a pilot cost {FEWEST * each:.3g} {draws.unit} of {self.budget.value:.3g}",
+                    f"raise it to {FEWEST * each / PILOT_SHARE:.2g} or more, or name a teacher as `strategy`",
+                )
         most = min(self.pilot.problems, bearable)
         if most < min(self.pilot.problems, len(draws.ids)):
             ctx.log({"event": "pilot cut", "problems": most, "asked": self.pilot.problems, "step": ctx.step})
         draws.take(_some(ctx, draws, (FEWEST, most), self.pilot.samples))
+
+    def _pilot(self, ctx: Context, draws: Draws) -> tuple[dict[str, Any], Plan]:
+        """What the pilot says, and the plan that rests on it."""
+        assert self.budget is not None
         asked = np.flatnonzero(draws.counts.n.any(axis=1))
         seen, size = draws.counts.rows(asked), len(draws.ids)
         made = plan(seen, draws.charges(), self.budget.value, self.objective, problems=size, rng_seed=ctx.rng_seed)
@@ -282,7 +301,7 @@ class Sample(Step):
         return {"teachers": self._by_teacher(draws), "outcome": pools.outcome(draws.pool, draws.ids, draws.unit)}
 
     def _by_teacher(self, draws: Draws) -> dict[str, Any]:
-        """Each teacher's draws in numbers; curves where how many there are did not depend on how they came out."""
+        """Each teacher's draws in numbers."""
         found = {}
         for teacher in draws.teachers:
             mine = draws.pool.filter(pl.col("model") == teacher.name)
@@ -308,7 +327,11 @@ def _option(made: Plan, strategy: str) -> Option:
     """What the plan recommends, or its best option of one kind."""
     if strategy == "auto":
         return made.option(made.recommended)
-    return next(one for one in made.options if one.kind == strategy)
+    found = next((one for one in made.options if one.kind == strategy), None)
+    if found is None:
+        seen = f"{made.budget:.3g} for {made.problems} problems"
+        raise ConfigError(f"the budget does not pay for a {strategy}", seen, "raise it, or take `strategy: auto`")
+    return found
 
 
 def _within(ctx: Context, draws: Draws, more: NDArray[np.int64], budget: float) -> NDArray[np.int64]:
@@ -340,7 +363,7 @@ def _checks(draws: Draws, pilot: Counts, forecasts: dict[str, Any], teacher: str
     found = []
     for one in forecasts[teacher]["curve"]:
         known = n >= one["k"]
-        if known.mean() > 0.5:
+        if known.sum() > len(known) / 2:
             actual = float(pass_at_k(n[known], c[known], one["k"]).mean())
             holds = one["low"] <= actual <= one["high"]
             found.append({"k": one["k"], "actual": actual, "error": one["value"] - actual, "holds": holds})

@@ -22,7 +22,8 @@ def header(path: Path) -> str:
 def test_a_recipe_can_be_planned_without_a_key(path: Path) -> None:
     found = plan(load_recipe(path))
     assert found["total"]["requests"][1] > 0
-    assert found["total"]["usd"] is not None
+    # What runs in this process has no price; its budget is in FLOPs.
+    assert found["total"]["usd"] is not None or found["teacher"].startswith("pocket:")
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -45,7 +45,8 @@ def plan(recipe: Recipe) -> dict[str, Any]:
 
     Returns:
         lines (one per asking step), total, price per million tokens (in, out) or None, budget, first_cap (the cap that
-        would be reached first, and where, or None), gold sizes.
+        would be reached first, and where, or None), is_open (a `sample` step asks more than the pilot that is counted
+        here, as far as its own budget goes), gold sizes.
 
     Raises:
         ConfigError, DataError: As a run would.
@@ -73,6 +74,7 @@ def plan(recipe: Recipe) -> dict[str, Any]:
         "total": asdict(total),
         "budget": recipe.budget.model_dump(exclude_none=True, exclude_defaults=True),
         "first_cap": _first_cap(recipe, found),
+        "is_open": any(isinstance(step, Sample) and step.budget is not None for step in walk(recipe.steps)),
         "gold": {
             "steer": prepared.gold.steer.height,
             "select": prepared.gold.select.height,

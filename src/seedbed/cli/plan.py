@@ -27,6 +27,8 @@ def command(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     table(f"{found['name']}: teacher {found['teacher']}", ["step", "requests", "tokens in", "tokens out", "usd"], lines)
     if found["total"]["usd"] is None:
         out.print("the teacher's price is unknown: set teacher.endpoint.usd_per_million_in and usd_per_million_out")
+    if found["is_open"]:
+        out.print("`sample` is counted with its pilot only: `seedbed sample plan` draws that and says what follows")
     gold = found["gold"]
     budget = _caps(found["budget"])
     out.print(f"gold: steer {gold['steer']}, select {gold['select']}, test {gold['test']} (sealed); budget: {budget}")

@@ -95,3 +95,13 @@ def test_a_pilot_that_says_too_little_is_refused() -> None:
 def test_a_budget_below_one_draw_is_refused(planner: Planner) -> None:
     with pytest.raises(ConfigError, match="does not pay"):
         planner.plan(0.5, "coverage")
+
+
+@pytest.mark.parametrize("overlap", [0.6, 0.8, 1.0])
+def test_models_that_find_the_same_solutions_do_so_in_a_simulated_pool_too(overlap: float) -> None:
+    rng = np.random.default_rng(0)
+    every = Novelty(np.full(2, 1e6), np.zeros(2))
+    keys = simulated_pool(np.full((200, 2), 0.9), 20, every, rng, overlap=overlap).keys
+    each = sum(len(set(row[row >= 0].tolist())) for pair in keys for row in pair)
+    together = sum(len(set(pair[pair >= 0].tolist())) for pair in keys)
+    assert together / each == pytest.approx(overlap, abs=0.05)

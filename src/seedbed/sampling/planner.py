@@ -287,7 +287,7 @@ def _adaptive(setting: _Setting, worlds: list[_World], pilot: State) -> Option:
     for i, world in enumerate(worlds[:PLAYED]):
         some = _World(world.rates[:150], world.novelty, world.overlap, world.rng)
         budget = setting.share(some)
-        pool = simulated_pool(some.rates, setting.charges.most or 60, some.novelty, some.rng)
+        pool = simulated_pool(some.rates, setting.charges.most or 60, some.novelty, some.rng, overlap=some.overlap)
         batch = max(16, len(some.rates) // 2)
         allocator = Allocator(setting.charges, setting.objective, batch=batch, rng_seed=i, pilot=pilot)
         outcomes.append(replay(pool, allocator, setting.charges, budget, i))
@@ -299,12 +299,16 @@ def _adaptive(setting: _Setting, worlds: list[_World], pilot: State) -> Option:
     return Option("adaptive", "adaptive", dict(zip(setting.names, mean.tolist(), strict=True)), forecast, spent)
 
 
-def simulated_pool(rates: Floats, draws: int, novelty: Novelty, rng: np.random.Generator) -> Pool:
+def simulated_pool(
+    rates: Floats, draws: int, novelty: Novelty, rng: np.random.Generator, *, overlap: float = 1.0
+) -> Pool:
     """A pool with known rates, to play plans on: (P, M) rates, as many draws of each, solutions that repeat.
 
-    A solution that is not new is a copy of an earlier one of the same model and problem.
+    A solution that is not new is a copy of an earlier one of the same model and problem. Of the new ones so many are
+    the first model's too that `overlap` of all models' finds are different, where each finds as many.
     """
     P, M = rates.shape
+    common = rng.random((P, M, draws)) < (1 - overlap) * M / max(M - 1, 1)
     keys = np.full((P, M, draws), -1, dtype=np.int64)
     right = rng.random((P, M, draws)) < rates[:, :, None]
     unique = np.zeros((P, M))
@@ -316,7 +320,8 @@ def simulated_pool(rates: Floats, draws: int, novelty: Novelty, rng: np.random.G
         order = np.cumsum(keys[:, :, :d] >= 0, axis=2)
         where = (order <= nth[:, :, None]).sum(axis=2)
         old = np.take_along_axis(keys, np.minimum(where, draws - 1)[:, :, None], axis=2)[:, :, 0]
-        fresh = (unique * M + np.arange(M)).astype(np.int64)
+        number = unique.astype(np.int64)[:, :, None]
+        fresh = number[:, :, 0] * M + np.where(np.take_along_axis(common, number, axis=2)[:, :, 0], 0, np.arange(M))
         keys[:, :, d] = np.where(right[:, :, d], np.where(new | (count == 0), fresh, old), -1)
         unique += right[:, :, d] & (new | (count == 0))
     return Pool(keys, np.full((P, M), draws, dtype=np.int64))

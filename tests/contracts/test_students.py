@@ -40,7 +40,7 @@ def settings(kind: str, **changes: Any) -> dict[str, Any]:
         "embedding": {"checkpoint": checkpoint(), "max_length": 32, "c": 100.0},
         "encoder": {"checkpoint": checkpoint(), **tuned},
         "reader": {"checkpoint": checkpoint(), **tuned, "stride": 4},
-        "lm": {"checkpoint": tiny_lm(), **tuned, "epochs": 20, "lr": 1e-2, "max_new": 6},
+        "lm": {"checkpoint": tiny_lm(), **tuned, "epochs": 36, "lr": 1e-2, "max_new": 6},
     }
     return {"kind": kind, **by_kind[kind], **changes}
 

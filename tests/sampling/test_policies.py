@@ -58,12 +58,3 @@ def test_a_cascade_that_cannot_pay_its_first_stage_takes_a_part_of_the_problems(
 def test_a_cascade_needs_a_number_for_every_model_but_the_last() -> None:
     with pytest.raises(ConfigError, match="every model but the last"):
         Cascade(CHARGES, (0, 1), (2, 2))
-
-
-def test_a_cascade_goes_on_from_a_pilot_that_asked_every_model_about_every_problem() -> None:
-    pilot = np.full((4, 2), 3)
-    right = np.array([[1, 0], [0, 1], [0, 0], [0, 0]])
-    plan = Cascade(CHARGES, (0, 1), (2,), before=pilot)
-    more = plan.next_draws(State.of_counts(pilot, right), 100.0)
-    assert more[:2].sum() == 0 and (more[2:, 1] > 0).all() and more[:, 0].sum() == 0
-    assert plan.next_draws(State.of_counts(pilot + more, right), 100.0).sum() == 0

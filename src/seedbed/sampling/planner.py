@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -120,12 +121,16 @@ class Planner:
         self.pilot, self.charges, self.problems, self.rng_seed = pilot, charges, problems, rng_seed
         self._worlds = _worlds(pilot, problems, rng_seed)
 
-    def plan(self, budget: float, objective: Objective, *, play: bool = True) -> Plan:
+    def plan(
+        self, budget: float, objective: Objective, *, play: bool = True, sunk: Mapping[str, float] | None = None
+    ) -> Plan:
         """Forecast every option for one budget.
 
         Args:
             budget: For the further problems, in the unit of the costs.
             objective: `coverage`, `unique` or `student`, as in `Allocator`.
+            sunk: Of the budget, what was paid to each model already, for draws that count. A plan for one model alone
+                has to do without what went to the others.
             play: Play the adaptive plan through as well, which takes seconds; the others take none.
 
         Raises:
@@ -135,7 +140,9 @@ class Planner:
             raise ConfigError("the budget does not pay for one draw", f"{budget:g}", "raise the budget")
         names = self.charges.names
         setting = _Setting(list(names), self.charges, budget, objective, self.problems, self.rng_seed)
-        fixed = [_fixed(setting, self._worlds, m) for m in range(len(names))]
+        paid = sunk or {}
+        alone = [replace(setting, budget=budget - sum(paid.values()) + paid.get(name, 0.0)) for name in names]
+        fixed = [_fixed(own, self._worlds, m) for m, own in enumerate(alone)]
         found = [option for option, _ in fixed]
         if len(names) > 1:
             found += [_fixed(setting, self._worlds, None)[0], *_cascades(setting, self._worlds)]

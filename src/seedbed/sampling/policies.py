@@ -49,7 +49,7 @@ class Fixed:
         return np.asarray(np.maximum(self.target - state.n, 0))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cascade:
     """Every problem to the first model so many times, the unsolved to the next one, and so on.
 
@@ -62,9 +62,6 @@ class Cascade:
     draws: tuple[int, ...]
     """Draws per problem of all but the last model."""
     rng_seed: int = 0
-    before: Ints | None = None
-    """(P, M) draws of a pilot on the same problems. The last model goes on from its own; without this, a problem that
-    it was asked about is done with."""
 
     def __post_init__(self) -> None:
         if len(self.draws) != len(self.order) - 1:
@@ -79,8 +76,7 @@ class Cascade:
             if found.any():
                 return self._affordable(state.n, found, budget)
         last = self.order[-1]
-        begun = 0 if self.before is None else self.before[unsolved, last]
-        due = unsolved[state.n[unsolved, last] <= begun]
+        due = unsolved[state.n[unsolved, last] == 0]
         if len(due):
             draws_each = even_draws(self.charges.prompt[last], self.charges.draw[last], budget, len(due))
             if self.charges.most is not None:

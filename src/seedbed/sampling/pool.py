@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from seedbed.errors import DataError
 from seedbed.estimate import Estimate, mean_t, share
 from seedbed.sampling.allocate import State
 from seedbed.sampling.costs import cost_per_solved, cost_per_unique
-from seedbed.sampling.coverage import count_draws, coverage_curve, mean_over_problems
-from seedbed.sampling.diversity import count_unique, diversity_curve
+from seedbed.sampling.coverage import count_draws, mean_over_problems
+from seedbed.sampling.diversity import count_unique
 from seedbed.sampling.false_positives import false_positives
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -85,26 +86,6 @@ def describe_model(pool: pl.DataFrame, problems: Sequence[str], unit: str) -> di
     }
 
 
-def curves(pool: pl.DataFrame, problems: Sequence[str], ks: Iterable[int]) -> list[dict[str, Any]]:
-    """Coverage and diversity of one model at each k, over the problems it was given.
-
-    Only where the number of draws did not depend on how they came out: stopping a problem once it is solved makes both
-    estimates wrong. A pilot and a fixed plan qualify, an adaptive one does not.
-    """
-    asked = [identity for identity in problems if identity in set(pool["problem_id"])]
-    if len(asked) < 2:
-        return []
-    codes, right = _codes(pool, asked), pool["correct"].to_numpy()
-    n, c = count_draws(codes, right, len(asked))
-    counts, owner = count_unique(codes, pool["key"].fill_null("").to_numpy(), right)
-    wanted = [k for k in ks if int((n >= k).sum()) > 1]
-    covered, found = coverage_curve(n, c, wanted), diversity_curve(n, counts, owner, wanted)
-    return [
-        {"k": k, "coverage": solved.to_dict(), "unique": unique.to_dict()}
-        for k, solved, unique in zip(wanted, covered, found, strict=True)
-    ]
-
-
 def outcome(pool: pl.DataFrame, problems: Sequence[str], unit: str) -> dict[str, Any]:
     """What the whole pool holds: solved problems, different correct solutions, false positives, and their price.
 
@@ -131,12 +112,12 @@ def outcome(pool: pl.DataFrame, problems: Sequence[str], unit: str) -> dict[str,
 
 
 def _plain(measure: Any, *values: Any) -> dict[str, Any] | None:
-    """An estimate as plain data; None where there is nothing to estimate it from."""
+    """An estimate as plain data; None where there is nothing to estimate it from, or nothing that bounds it."""
     try:
         found: Estimate = measure(*values)
     except DataError:
         return None
-    return found.to_dict()
+    return found.to_dict() if math.isfinite(found.high) else None
 
 
 def _false_positives(pool: pl.DataFrame) -> Mapping[str, Any] | None:

@@ -107,6 +107,13 @@ class Draws:
                 found.append(SampleCost(rate * read, rate * written, teacher.shares_prompts))
         return found
 
+    def spent_on(self) -> dict[str, float]:
+        """The same for each teacher."""
+        parts = dict.fromkeys(self.names, 0.0)
+        for record in self._records:
+            parts[record["model"]] += record[self.unit] or 0.0
+        return parts
+
     def charges(self) -> Charges:
         """The same as arrays; who comes back to a problem reads it anew."""
         return Charges.of(dict(zip(self.names, self.costs(), strict=True)), per_request=True)

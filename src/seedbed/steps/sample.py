@@ -18,8 +18,8 @@ from seedbed.sampling.allocate import Allocator
 from seedbed.sampling.allocate import State as Counts
 from seedbed.sampling.coverage import pass_at_k
 from seedbed.sampling.forecast import forecast
-from seedbed.sampling.planner import Option, Plan, plan
-from seedbed.sampling.policies import Cascade, even_draws
+from seedbed.sampling.planner import Option, Plan, Planner
+from seedbed.sampling.policies import even_draws
 from seedbed.sampling.votes import vote
 from seedbed.steps.context import Context, State, Teacher
 from seedbed.steps.draws import Draws, Unit
@@ -176,8 +176,10 @@ class Sample(Step):
         pilot, option = draws.counts, _option(made, self.strategy)
         if option.kind in ("fixed", "mixture"):
             self._spread(ctx, draws, list(option.draws))
+        elif option.kind == "cascade":
+            self._cascade(ctx, draws, option)
         else:
-            self._follow(ctx, draws, option)
+            self._adapt(ctx, draws)
         came = {"chosen": option.name, "forecast": option.forecast.to_dict(), "came_out": self._value(draws.counts)}
         if option.kind == "fixed":
             came["checks"] = _checks(draws, pilot, found["forecasts"], next(iter(option.draws)))
@@ -192,28 +194,32 @@ class Sample(Step):
             # The end is planned with the costs seen by then: a bad first guess overdraws nothing.
             draws.take(_evenly(ctx, draws, teachers, share * self.budget.value - draws.spent))
 
-    def _follow(self, ctx: Context, draws: Draws, option: Option) -> None:
+    def _cascade(self, ctx: Context, draws: Draws, option: Option) -> None:
+        """Every problem to the cheaper teacher first, then what is left on the unsolved and the dearer one."""
+        assert self.budget is not None
+        total, (weak, strong) = self.budget.value, option.draws
+        counts, column = draws.counts, draws.names.index(weak)
+        more = np.zeros_like(counts.n)
+        more[:, column] = np.where(counts.solved, 0, np.maximum(round(option.draws[weak]) - counts.n[:, column], 0))
+        draws.take(_within(ctx, draws, more, total - draws.spent))
+        for share in (0.6, 0.9, 1.0):
+            # The unsolved take longer answers than the mean so far: what they cost shows as they are drawn.
+            if not ctx.is_ended:
+                left = share * total - draws.spent
+                draws.take(_evenly(ctx, draws, [strong], left, among=~draws.counts.solved))
+
+    def _adapt(self, ctx: Context, draws: Draws) -> None:
         """Batch after batch, each decided by what came out so far."""
         assert self.budget is not None
-        total, policy = self.budget.value, self._policy(ctx, draws, option)
+        charges, total = draws.charges(), self.budget.value
+        # A fiftieth of all draws at a time: small enough to learn from, large enough to keep a batch full.
+        batch = int(np.clip((total - draws.spent) / float(charges.draw.min()) / 50, 64, 4096))
+        policy = Allocator(charges, self.objective, batch=batch, rng_seed=ctx.rng_seed)
         while not ctx.is_ended:
-            # What is left for the end costs more than the mean so far: the easy problems are done with first.
             policy.charges = draws.charges()
-            left = total - draws.spent
-            more = _within(ctx, draws, policy.next_draws(draws.counts, left), max(left / 2, 0.02 * total))
+            more = policy.next_draws(draws.counts, total - draws.spent)
             if not more.any() or draws.take(more) < more.sum():
                 break
-
-    def _policy(self, ctx: Context, draws: Draws, option: Option) -> Cascade | Allocator:
-        assert self.budget is not None
-        charges = draws.charges()
-        if option.kind == "cascade":
-            weak, strong = (draws.names.index(name) for name in option.draws)
-            first = round(option.draws[draws.names[weak]])
-            return Cascade(charges, (weak, strong), (first,), ctx.rng_seed, draws.counts.n)
-        # A fiftieth of all draws at a time: small enough to learn from, large enough to keep a batch full.
-        most = (self.budget.value - draws.spent) / float(charges.draw.min())
-        return Allocator(charges, self.objective, batch=int(np.clip(most / 50, 64, 4096)), rng_seed=ctx.rng_seed)
 
     def _draw_pilot(self, ctx: Context, draws: Draws) -> None:
         """A little from every teacher: as much as was asked for, or as the budget bears."""
@@ -242,7 +248,15 @@ class Sample(Step):
         assert self.budget is not None
         asked = np.flatnonzero(draws.counts.n.any(axis=1))
         seen, size = draws.counts.rows(asked), len(draws.ids)
-        made = plan(seen, draws.charges(), self.budget.value, self.objective, problems=size, rng_seed=ctx.rng_seed)
+        if not seen.c.any():
+            why = draws.rows.filter(pl.col("why").is_not_null())["why"].value_counts(sort=True)
+            raise DataError(
+                "no teacher solved any problem of the pilot, so there is nothing to plan on",
+                f"{int(seen.n.sum())} draws, most often: {why['why'][0] if why.height else 'wrong'}",
+                "look at the prompt and the answers (`seedbed ledger`), or take easier problems or other teachers",
+            )
+        planner = Planner(seen, draws.charges(), size, rng_seed=ctx.rng_seed)
+        made = planner.plan(self.budget.value, self.objective, sunk=draws.spent_on())
         pilot: dict[str, Any] = {"problems": len(asked), "samples": self.pilot.samples, "spent": draws.spent}
         pilot["teachers"] = self._by_teacher(draws)
         return {"pilot": pilot, "plan": made.to_dict(), "forecasts": self._forecasts(ctx, draws)}, made
@@ -254,17 +268,12 @@ class Sample(Step):
         for column, (name, cost) in enumerate(zip(draws.names, draws.costs(), strict=True)):
             asked = counts.n[:, column] > 0
             ks = [k for k in KS if k <= max(cost.affordable(self.budget.value / size), self.pilot.samples)]
-            made = forecast(
-                counts.n[asked, column],
-                counts.c[asked, column],
-                ks,
-                rng_seed=ctx.rng_seed,
-                problems=max(size - int(asked.sum()), 1),
-            )
-            found[name] = {
-                "law": made.chosen,
-                "curve": [{"k": k, **one.to_dict()} for k, one in zip(made.ks, made.further, strict=True)],
-            }
+            rest = size - int(asked.sum())
+            pilot = counts.n[asked, column], counts.c[asked, column]
+            made = forecast(*pilot, ks, rng_seed=ctx.rng_seed, problems=max(rest, 1))
+            band = made.further if rest else made.same
+            curve = [{"k": k, **one.to_dict()} for k, one in zip(made.ks, band, strict=True)]
+            found[name] = {"law": made.chosen, "curve": curve}
         return found
 
     def _value(self, counts: Counts) -> float:
@@ -344,14 +353,16 @@ def _within(ctx: Context, draws: Draws, more: NDArray[np.int64], budget: float) 
     return found
 
 
-def _evenly(ctx: Context, draws: Draws, teachers: Sequence[str], left: float) -> NDArray[np.int64]:
+def _evenly(
+    ctx: Context, draws: Draws, teachers: Sequence[str], left: float, among: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
     """(P, M) draws that spend what is left in equal parts on the teachers, as many of every problem as go into it."""
-    size, charges = len(draws.ids), draws.charges()
-    found = np.zeros((size, len(draws.names)), dtype=np.int64)
-    order = ctx.rng("evenly", int(draws.counts.n.sum())).permutation(size)
+    charges, found = draws.charges(), np.zeros_like(draws.counts.n)
+    due = np.arange(len(draws.ids)) if among is None else np.flatnonzero(among)
+    order = ctx.rng("evenly", int(draws.counts.n.sum())).permutation(due)
     for column in map(draws.names.index, teachers):
         part = max(left, 0.0) / len(teachers)
-        found[order, column] = even_draws(charges.prompt[column], charges.draw[column], part, size)
+        found[order, column] = even_draws(charges.prompt[column], charges.draw[column], part, len(due))
     return found
 
 

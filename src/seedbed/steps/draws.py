@@ -48,7 +48,8 @@ class Draws:
     _drawn: dict[tuple[str, str], int] = field(default_factory=dict)
     """Draws by text and teacher: of a text that stands twice among the problems, each gets replies of its own."""
     _worked: dict[str, int] = field(default_factory=dict)
-    """Tokens that each teacher read or wrote itself: a prompt that another draw had read is not among them."""
+    """Tokens that are counted for each teacher: all that it wrote, and where draws share a prompt, that prompt once
+    for each time the problem was come back to. Which draw really read it depends on what is in the ledger already."""
 
     @property
     def ids(self) -> list[str]:
@@ -135,16 +136,16 @@ class Draws:
             place = row[task.written], teacher.name
             first = self._drawn.get(place, 0)
             # Draws of one problem stand together: a teacher in this process then reads it once for all of them.
-            asked += [(row, draw) for draw in range(first, first + times)]
+            asked += [(row, draw, draw == first or not teacher.shares_prompts) for draw in range(first, first + times)]
             self._drawn[place] = first + times
         if not asked:
             return 0
-        texts = [row[task.written] for row, _ in asked]
-        requests = solving.requests(task, texts, [draw for _, draw in asked], teacher.sampling)
+        texts = [row[task.written] for row, _, _ in asked]
+        requests = solving.requests(task, texts, [draw for _, draw, _ in asked], teacher.sampling)
         replies = self.ctx.ask(requests, teacher)
         found = [solving.read_solution(reply) for reply in replies]
-        checks = check_solutions(task, [text for text, _, _ in found], [row[task.target] for row, _ in asked])
-        for (row, draw), reply, (text, status, why), check in zip(asked, replies, found, checks, strict=True):
+        checks = check_solutions(task, [text for text, _, _ in found], [row[task.target] for row, _, _ in asked])
+        for (row, draw, reads), reply, (text, status, why), check in zip(asked, replies, found, checks, strict=True):
             correct = check.correct and status == "accepted"
             known: dict[str, Any] = {
                 "id": fingerprint([self.ctx.step, teacher.name, row["id"], draw]),
@@ -160,9 +161,9 @@ class Draws:
                 sound = self._is_sound(row[task.written], text) if correct else None
                 record |= {"answer": check.said, "correct": correct, "sound": sound}
                 record |= {"key": way_key(task, self.same)(text) if correct and text else None}
-                self._records.append({**record, **_used(reply, teacher)})
-                worked = (reply.tokens_in or 0) - reply.tokens_cached + (reply.tokens_out or 0)
-                self._worked[teacher.name] = self._worked.get(teacher.name, 0) + worked
+                tokens = (reply.tokens_out or 0) + (reply.tokens_in or 0) * reads
+                self._records.append({**record, **_used(reply, teacher, tokens)})
+                self._worked[teacher.name] = self._worked.get(teacher.name, 0) + tokens
         return sum(reply is not None for reply in replies)
 
     def _is_sound(self, problem: str, text: str | None) -> bool | None:
@@ -177,12 +178,14 @@ def way_key(task: Task, same: str) -> Callable[[str], str]:
     return step_key if same == "steps" and task.answer != "program" else text_key
 
 
-def _used(reply: Reply | Failure, teacher: Teacher) -> Mapping[str, Any]:
+def _used(reply: Reply | Failure, teacher: Teacher, tokens: int) -> Mapping[str, Any]:
     tokens_in, tokens_out = reply.tokens_in or 0, reply.tokens_out or 0
     usd, flops = reply.usd, reply.flops
     if usd is None and teacher.price is not None:
         usd = teacher.price.usd(tokens_in, tokens_out, reply.tokens_cached)
-    if flops is None and teacher.flops_per_token is not None:
-        flops = teacher.flops_per_token * (tokens_in - reply.tokens_cached + tokens_out)
+    if flops is not None:
+        flops *= tokens / max(tokens_in - reply.tokens_cached + tokens_out, 1)
+    elif teacher.flops_per_token is not None:
+        flops = teacher.flops_per_token * tokens
     used = {"tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out, "seconds": reply.seconds}
     return {**used, "usd": usd, "flops": flops}

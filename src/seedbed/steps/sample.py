@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from seedbed.errors import BudgetExceeded, ConfigError
+from seedbed.errors import BudgetExceeded, ConfigError, DataError
 from seedbed.evaluation.gold import Gold
 from seedbed.rows import account
 from seedbed.sampling import pool as pools
@@ -165,7 +165,7 @@ class Sample(Step):
         total = self.budget.value
         if self.strategy not in CHOOSING:
             # A handful of draws tell what one costs; spending it all on one teacher needs nothing else.
-            draws.take(_some(ctx, draws, (0, 16), 1))
+            draws.take(_some(ctx, draws, (0, 48), 1))
             self._spread(ctx, draws, [self.strategy])
             return {"budget": total}
         self._draw_pilot(ctx, draws)
@@ -188,7 +188,7 @@ class Sample(Step):
     def _spread(self, ctx: Context, draws: Draws, teachers: Sequence[str]) -> None:
         """All problems alike."""
         assert self.budget is not None
-        for share in (0.9, 1.0):
+        for share in (0.85, 1.0):
             if ctx.is_ended:
                 break
             # The end is planned with the costs seen by then: a bad first guess overdraws nothing.

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from seedbed.errors import ConfigError
+from seedbed.errors import ConfigError, DataError
 from seedbed.plan import pilot
 from seedbed.recipe import Recipe
 from seedbed.run import run_recipe, run_sampling
@@ -108,3 +108,10 @@ def test_a_stopped_run_goes_on_to_the_same_pool(tmp_path: Path) -> None:
     kept = ("problem_id", "model", "draw", "text", "correct")
     assert pool_of(tmp_path / "cut" / "run").select(kept).equals(pool_of(tmp_path / "whole" / "run").select(kept))
     assert again["sampling"]["outcome"]["found"] == whole["sampling"]["outcome"]["found"]
+
+
+def test_a_pilot_in_which_nothing_is_right_ends_there_and_says_what_went_wrong(tmp_path: Path) -> None:
+    short = {name: {**teacher, "max_tokens": 2} for name, teacher in TEACHERS.items()}
+    step = {"verb": "sample", "budget": {"flops": 3e10}, "pilot": {"problems": 10, "samples": 3}}
+    with pytest.raises(DataError, match=r"(?s)no teacher solved any problem.*most often: truncated"):
+        run_recipe(recipe(step, teachers=short), tmp_path / "run")

@@ -37,3 +37,12 @@ def test_of_two_problems_the_more_varied_promises_more() -> None:
 
 def test_without_a_problem_solved_twice_most_solutions_are_taken_for_new() -> None:
     assert Novelty.fit([[1], [0]], [[1], [0]], [[1], [0]]).chance(np.array([[1.0]]), np.array([[1.0]]))[0, 0] > 0.85
+
+
+@pytest.mark.parametrize("ways", [3, 8])
+def test_where_there_are_few_ways_to_solve_a_problem_no_more_are_expected_than_there_are(ways: int) -> None:
+    rng = np.random.default_rng(ways)
+    correct = rng.binomial(5, 0.5, 200)
+    times = [np.unique(rng.integers(ways, size=k), return_counts=True)[1] for k in correct]
+    counts = correct[:, None], np.array([[len(t)] for t in times]), np.array([[(t == 1).sum()] for t in times])
+    assert 0.75 * ways < Novelty.fit(*counts).expected([30.0])[0] < 1.15 * ways

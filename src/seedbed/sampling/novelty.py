@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 THETAS = np.concatenate([[0.0], np.geomspace(0.02, 2000, 41)])
-SIGMAS = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97])
+SIGMAS = np.array([-8.0, -4.0, -2.0, -1.0, -0.5, -0.25, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97])
 LEAST, MOST = 1e-3, 1 - 1e-3
 
 
@@ -19,7 +19,8 @@ class Novelty:
     """The chance that the next correct solution of a problem is new: (theta + sigma u) / (theta + c).
 
     After c correct solutions of which u are unique. It falls with what was found and rises with how varied that was,
-    so a problem whose solutions are all alike is left sooner than one with a new form in every draw.
+    so a problem whose solutions are all alike is left sooner than one with a new form in every draw. With sigma below 0
+    there are only -theta / sigma ways to solve a problem, and none is new once all were found.
 
     Source:
         Pitman and Yor 1997 (the predictive rule); Good 1953 (a solution seen once is a draw that was new). Differs:
@@ -30,7 +31,7 @@ class Novelty:
     theta: Floats
     """(M,) at least 0."""
     sigma: Floats
-    """(M,) in [0, 1)."""
+    """(M,) below 1; negative where problems have a limited number of solutions."""
 
     @classmethod
     def fit(cls, c: ArrayLike, unique: ArrayLike, once: ArrayLike) -> Novelty:

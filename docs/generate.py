@@ -57,8 +57,6 @@ SAID = {
     "max_tokens": "Longest reply in tokens; a longer one fails as `truncated`.",
     "name": "Short name; the run's directory is called after it.",
     "gold": "See [gold](#gold).",
-    "teachers": "Several models by name, each as [teacher](#teacher), for verbs that choose between them.",
-    "teacher": "See [teacher](#teacher). A plain address stands for `{model: ADDRESS}`.",
     "student": "See [student](#student). A plain name stands for `{kind: NAME}`.",
     "budget": "See [budget](#budget).",
     "rng_seed": "Decides everything that is random but a model's reply.",

@@ -115,11 +115,12 @@ class Recipe(Settings):
     """A task written out, a YAML file, or `sim:WORLD` for the task of a known world."""
     gold: GoldSettings
     teacher: Annotated[TeacherSettings, BeforeValidator(lambda value: _named(value, SHORT["teacher"]))]
-    """Who writes the rows. With `teachers`, the first of them."""
+    """Who writes the rows; with `teachers`, the first of them. See [teacher](#teacher). A plain address stands for
+    `{model: ADDRESS}`."""
     teachers: dict[Word, Annotated[TeacherSettings, BeforeValidator(lambda value: _named(value, "model"))]] = Field(
         default_factory=dict
     )
-    """Several models by name, for verbs that choose between them."""
+    """Several models by name, each as [teacher](#teacher), for verbs that choose between them."""
     student: Annotated[StudentSettings, BeforeValidator(lambda value: _named(value, SHORT["student"]))] = (
         LinearSettings()
     )

@@ -22,12 +22,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seedbed.estimate import mean_t
 from seedbed.verification.programs import Program, Returns, run_tests
-from seedbed.verification.sandbox import Sandbox, available_levels
+from seedbed.verification.sandbox import Level, Sandbox, available_levels
 
 HERE = Path(__file__).resolve().parent
 
@@ -49,10 +50,10 @@ TESTS = (
 )
 
 
-def in_sandbox(level: str, programs: int, workers: int) -> tuple[float, float, float]:
+def in_sandbox(level: Level, programs: int, workers: int) -> tuple[float, float, float]:
     """Seconds that tests of so many programs took, all of which must pass; of processor time; and to start."""
     opened = time.perf_counter()
-    with Sandbox(level=level, workers=workers) as sandbox:  # type: ignore[arg-type]
+    with Sandbox(level=level, workers=workers) as sandbox:
         batch = [Program(SOURCE.format(number=number), TESTS) for number in range(programs)]
         own, start = time.process_time(), time.perf_counter()
         results = run_tests(batch, sandbox=sandbox)
@@ -100,7 +101,7 @@ def main() -> None:
     asked = parser.parse_args()
     few = max(20, asked.programs // 10)
     cases: dict[str, tuple[int, Callable[[], tuple[float, float, float]]]] = {
-        level: (asked.programs, lambda level=level: in_sandbox(level, asked.programs, asked.workers))  # type: ignore[misc]
+        level: (asked.programs, partial(in_sandbox, level, asked.programs, asked.workers))
         for level, why_not in available_levels().items()
         if not why_not
     }

@@ -268,7 +268,7 @@ def drawn_from(name: str, draws: int, right: int, cost: float) -> dict[str, Any]
     """One teacher of a pool."""
     told = {"address": f"pocket:{name}", "draws": draws, "problems": 40, "correct": right, "right": share(right, draws)}
     told |= {"false_positives": share(right // 10, right) | {"unchecked": 3}, "cost": cost * draws}
-    return told | {"cost_per_draw": cost, "tokens_in": 61.4, "tokens_out": 44.0, "share_of_problems": 1.0}
+    return told | {"cost_per_draw": cost, "tokens_in": 61.4, "tokens_out": 44.0}
 
 
 def pool(**changed: Any) -> dict[str, Any]:

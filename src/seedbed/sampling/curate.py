@@ -182,10 +182,10 @@ def _balanced(frame: pl.DataFrame, balance: Balance) -> pl.DataFrame:
     rate = pl.col("correct").fill_null(value=False).mean().over("problem_id")
     # A rate of exactly a quarter is in the first bin; one of zero too, where wrong answers are kept.
     frame = frame.with_columns(_bin=((rate * BINS).ceil().cast(pl.Int64) - 1).clip(0, BINS - 1))
-    sizes = frame.filter(pl.col("why").is_null()).group_by("_bin").len()["len"]
-    if sizes.is_empty():
+    sizes = frame.filter(pl.col("why").is_null()).group_by("_bin").len()["len"].to_numpy()
+    if not len(sizes):
         return frame
-    most = int(np.floor(sizes.median())) if balance == "flatter" else int(sizes.min())  # type: ignore[arg-type]
+    most = int(np.floor(np.median(sizes)) if balance == "flatter" else sizes.min())
     frame = frame.with_columns(_in_bin=_rank(["_bin"], ["_luck"]))
     return _reject(frame, pl.col("_in_bin") >= most, "difficulty bin is full")
 

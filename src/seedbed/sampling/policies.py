@@ -74,7 +74,8 @@ class Cascade:
         for model, draws in zip(self.order, self.draws, strict=False):
             found[unsolved, model] = np.maximum(draws - state.n[unsolved, model], 0)
             if found.any():
-                return self._affordable(state.n, found, budget)
+                order = stream(self.rng_seed, "cascade stage").permutation(len(found))
+                return affordable(self.charges, state.n, found, budget, order)
         last = self.order[-1]
         due = unsolved[state.n[unsolved, last] == 0]
         if len(due):
@@ -84,13 +85,13 @@ class Cascade:
             found[stream(self.rng_seed, "cascade").permutation(due), last] = draws_each
         return found
 
-    def _affordable(self, n: Ints, draws: Ints, budget: float) -> Ints:
-        """A random part of the problems where the budget does not reach for all of them."""
-        order = stream(self.rng_seed, "cascade stage").permutation(len(n))
-        price = (draws * self.charges.draw + self.charges.first(n) * (draws > 0)).sum(axis=1)
-        found = draws.copy()
-        found[order[np.cumsum(price[order]) > budget]] = 0
-        return found
+
+def affordable(charges: Charges, n: Ints, draws: Ints, budget: float, order: Ints) -> Ints:
+    """The draws (P, M) of as many problems as the budget reaches for in `order`, after n (P, M); none of the others."""
+    price = (draws * charges.draw + charges.first(n) * (draws > 0)).sum(axis=1)
+    found = draws.copy()
+    found[order[np.cumsum(price[order]) > budget]] = 0
+    return found
 
 
 def even_draws(prompt: float, draw: float, budget: float, problems: int) -> Ints:

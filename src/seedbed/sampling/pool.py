@@ -58,17 +58,16 @@ def _codes(pool: pl.DataFrame, problems: Sequence[str]) -> NDArray[np.int64]:
     return np.asarray(pool["problem_id"].replace_strict(place, return_dtype=pl.Int64).to_numpy())
 
 
-def describe_model(pool: pl.DataFrame, problems: Sequence[str], unit: str) -> dict[str, Any]:
+def describe_model(pool: pl.DataFrame, unit: str) -> dict[str, Any]:
     """What one model's draws amount to, whoever decided how many each problem got.
 
     Args:
         pool: The draws of one model.
-        problems: All problems that were to be solved.
         unit: Column that costs are counted in: `usd`, `flops` or `seconds`.
 
     Returns:
-        draws, correct; right (share of draws, clustered by problem, as an Estimate) and false_positives, None where
-        they cannot be said; cost in all and per draw; tokens_in and tokens_out per draw.
+        draws, problems asked about, correct; right (share of draws, clustered by problem, as an Estimate) and
+        false_positives, None where they cannot be said; cost in all and per draw; tokens_in and tokens_out per draw.
     """
     codes = pool["problem_id"].to_list()
     right = pool["correct"].to_list()
@@ -82,7 +81,6 @@ def describe_model(pool: pl.DataFrame, problems: Sequence[str], unit: str) -> di
         "cost_per_draw": pool[unit].mean(),
         "tokens_in": pool["tokens_in"].mean(),
         "tokens_out": pool["tokens_out"].mean(),
-        "share_of_problems": len(set(codes)) / len(problems),
     }
 
 

@@ -240,8 +240,8 @@ def _spending() -> dict[str, Any]:
 
 
 def _check_curve(frame: pl.DataFrame, ks: list[int]) -> None:
-    fewest = frame.group_by("problem_id").len()["len"].min() if frame.height else 0
-    if not ks or min(ks) < 1 or max(ks) > int(fewest or 0):  # type: ignore[arg-type]
+    fewest = int(frame.group_by("problem_id").len()["len"].to_numpy().min(initial=frame.height))
+    if not ks or min(ks) < 1 or max(ks) > fewest:
         raise DataError(
             "each k lies between 1 and the number of draws of every problem",
             f"ks {ks}, fewest draws {fewest!r}",

@@ -11,10 +11,9 @@ from pydantic import Field
 from seedbed.rows import reject
 from seedbed.sampling.curate import KEPT, curate
 from seedbed.steps.context import Context, State
-from seedbed.steps.draws import way_key
+from seedbed.steps.draws import is_sound, way_key
 from seedbed.steps.step import Step
 from seedbed.task import Task
-from seedbed.verification.steps import check_steps
 
 
 class Curate(Step):
@@ -55,11 +54,8 @@ class Curate(Step):
     def _pool(self, task: Task, rows: pl.DataFrame) -> pl.DataFrame:
         """What was sampled, as a pool; whatever was accepted so far counts as right."""
         right = rows["status"] == "accepted"
-        key, has_steps = way_key(task, self.distinct), task.answer != "program"
-        verdicts = [
-            check_steps(*pair) if good and has_steps else None
-            for pair, good in zip(rows.select(task.written, "solution").iter_rows(), right, strict=True)
-        ]
+        key = way_key(task, self.distinct)
+        told = list(zip(rows[task.written], rows["solution"], right, strict=True))
         return rows.select(
             "id",
             problem_id=pl.col("parents").list.first(),
@@ -68,11 +64,6 @@ class Curate(Step):
             text="solution",
             answer=pl.when(right).then("answer"),
             correct=right,
-            key=pl.Series(
-                [key(text) if good else None for text, good in zip(rows["solution"], right, strict=True)],
-                dtype=pl.String,
-            ),
-            sound=pl.Series(
-                [None if v is None or v.p_good is None else not v.is_bad for v in verdicts], dtype=pl.Boolean
-            ),
+            key=pl.Series([key(text) if good else None for _, text, good in told], dtype=pl.String),
+            sound=pl.Series([is_sound(task, *pair) if good else None for *pair, good in told], dtype=pl.Boolean),
         )

@@ -15,7 +15,7 @@ from seedbed.fingerprint import fingerprint
 from seedbed.request import Failure, Reply
 from seedbed.rows import frame
 from seedbed.sampling.allocate import Charges, State
-from seedbed.sampling.costs import SampleCost
+from seedbed.sampling.costs import SampleCost, measured_cost
 from seedbed.sampling.pool import SCHEMA, tally
 from seedbed.steps.context import Context, Teacher
 from seedbed.synthesis import solving
@@ -43,7 +43,10 @@ class Draws:
     unit: Unit
     same: Literal["steps", "text"]
     """What makes two solutions count as one: their equations, or their words."""
-    _records: list[dict[str, Any]] = field(default_factory=list)
+    pool: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
+    """Every draw that was answered or failed."""
+    _counts: State | None = None
+    """What `counts` worked out since the last draw."""
     _rows: list[dict[str, Any]] = field(default_factory=list)
     _drawn: dict[tuple[str, str], int] = field(default_factory=dict)
     """Draws by text and teacher: of a text that stands twice among the problems, each gets replies of its own."""
@@ -62,11 +65,6 @@ class Draws:
         return [teacher.name for teacher in self.teachers]
 
     @property
-    def pool(self) -> pl.DataFrame:
-        """Every draw that was answered or failed."""
-        return pl.DataFrame(self._records, schema=SCHEMA)
-
-    @property
     def rows(self) -> pl.DataFrame:
         """A row for every draw that was asked for, those that the budget did not reach included."""
         return frame(self.ctx.task, self._rows)
@@ -74,12 +72,13 @@ class Draws:
     @property
     def counts(self) -> State:
         """Draws, correct ones and different correct ones per problem and teacher."""
-        return tally(self.pool, self.ids, self.names)
+        self._counts = self._counts or tally(self.pool, self.ids, self.names)
+        return self._counts
 
     @property
     def spent(self) -> float:
         """What all draws have cost so far, in the unit."""
-        return float(sum(record[self.unit] or 0.0 for record in self._records))
+        return float(self.pool[self.unit].sum())
 
     def costs(self) -> list[SampleCost]:
         """What a problem costs with each teacher, from the mean length of what was drawn so far.
@@ -89,31 +88,33 @@ class Draws:
         """
         found = []
         for teacher in self.teachers:
-            mine = [record for record in self._records if record["model"] == teacher.name]
-            if not mine:
+            mine = self.of(teacher)
+            if not mine.height:
                 seen, fix = teacher.model.address, "see the failed rows with `seedbed show`, or raise the budget"
                 raise DataError(f"the teacher {teacher.name} answered nothing, so its cost is unknown", seen, fix)
             # Where one request brings several draws, the first of them has its prompt and the others have none.
-            reads = [one["tokens_in"] or 0 for one in mine if one["tokens_in"] or not teacher.shares_prompts]
-            read = float(np.mean(reads or [0]))
-            written = max(float(np.mean([one["tokens_out"] or 0 for one in mine])), 1.0)
+            reads = mine["tokens_in"].fill_null(0).to_numpy()
+            reads = reads[reads > 0] if teacher.shares_prompts else reads
+            read = float(reads.mean()) if len(reads) else 0.0
+            written = max(float(mine["tokens_out"].fill_null(0).to_numpy().mean()), 1.0)
             if self.unit == "seconds":
-                found.append(SampleCost(0.0, float(np.mean([one["seconds"] for one in mine])), shared=False))
+                found.append(measured_cost(mine["seconds"].to_numpy()))
             elif self.unit == "usd":
                 assert teacher.price is not None
                 each = teacher.price.usd(read, 0), teacher.price.usd(0, written)
                 found.append(SampleCost(*each, teacher.shares_prompts))
             else:
-                rate = sum(one["flops"] for one in mine) / max(self._worked[teacher.name], 1)
+                rate = float(mine["flops"].sum()) / max(self._worked[teacher.name], 1)
                 found.append(SampleCost(rate * read, rate * written, teacher.shares_prompts))
         return found
 
     def spent_on(self) -> dict[str, float]:
         """The same for each teacher."""
-        parts = dict.fromkeys(self.names, 0.0)
-        for record in self._records:
-            parts[record["model"]] += record[self.unit] or 0.0
-        return parts
+        return {teacher.name: float(self.of(teacher)[self.unit].sum()) for teacher in self.teachers}
+
+    def of(self, teacher: Teacher) -> pl.DataFrame:
+        """The draws of one teacher."""
+        return self.pool.filter(pl.col("model") == teacher.name)
 
     def charges(self) -> Charges:
         """The same as arrays; who comes back to a problem reads it anew."""
@@ -145,6 +146,7 @@ class Draws:
         replies = self.ctx.ask(requests, teacher)
         found = [solving.read_solution(reply) for reply in replies]
         checks = check_solutions(task, [text for text, _, _ in found], [row[task.target] for row, _, _ in asked])
+        records = []
         for (row, draw, reads), reply, (text, status, why), check in zip(asked, replies, found, checks, strict=True):
             correct = check.correct and status == "accepted"
             known: dict[str, Any] = {
@@ -158,19 +160,22 @@ class Draws:
             self._rows.append(known)
             if reply is not None:
                 record: dict[str, Any] = {"problem_id": row["id"], "model": teacher.name, "draw": draw, "text": text}
-                sound = self._is_sound(row[task.written], text) if correct else None
+                sound = is_sound(task, row[task.written], text or "") if correct else None
                 record |= {"answer": check.said, "correct": correct, "sound": sound}
                 record |= {"key": way_key(task, self.same)(text) if correct and text else None}
                 tokens = (reply.tokens_out or 0) + (reply.tokens_in or 0) * reads
-                self._records.append({**record, **_used(reply, teacher, tokens)})
+                records.append({**record, **_used(reply, teacher, tokens)})
                 self._worked[teacher.name] = self._worked.get(teacher.name, 0) + tokens
-        return sum(reply is not None for reply in replies)
+        self.pool, self._counts = pl.concat([self.pool, pl.DataFrame(records, schema=SCHEMA)]), None
+        return len(records)
 
-    def _is_sound(self, problem: str, text: str | None) -> bool | None:
-        if text is None or self.ctx.task.answer == "program":
-            return None
-        verdict = check_steps(problem, text)
-        return None if verdict.p_good is None else not verdict.is_bad
+
+def is_sound(task: Task, problem: str, solution: str) -> bool | None:
+    """Whether the steps of a solution hold; None where they cannot be checked, as those of a program."""
+    if task.answer == "program":
+        return None
+    verdict = check_steps(problem, solution)
+    return None if verdict.p_good is None else not verdict.is_bad
 
 
 def way_key(task: Task, same: str) -> Callable[[str], str]:

@@ -19,8 +19,8 @@ from seedbed.sampling.allocate import State as Counts
 from seedbed.sampling.coverage import pass_at_k
 from seedbed.sampling.forecast import forecast
 from seedbed.sampling.planner import Option, Plan, Planner
-from seedbed.sampling.policies import even_draws
-from seedbed.sampling.votes import vote
+from seedbed.sampling.policies import affordable, even_draws
+from seedbed.sampling.votes import labelled_by_vote, vote
 from seedbed.steps.context import Context, State, Teacher
 from seedbed.steps.draws import Draws, Unit
 from seedbed.steps.step import Forecast, Step
@@ -122,56 +122,60 @@ class Sample(Step):
 
     def run(self, ctx: Context, state: State) -> State:
         """Pilot, plan, draw; the rows are all that was asked for, the metrics say what they amount to."""
-        gold = ctx.read_gold("steer", "problems to solve, and their answers to check against")
-        draws = Draws(ctx, gold, self._teachers(ctx), self._unit(ctx), self.same)
+        draws = self._open(ctx)
         found: dict[str, Any] = {"objective": self.objective, "strategy": self.strategy, "unit": draws.unit}
         if self.samples is not None:
-            draws.take(np.full((gold.height, 1), self.samples, dtype=np.int64))
+            draws.take(np.full((len(draws.ids), 1), self.samples, dtype=np.int64))
         else:
             found |= self._spend(ctx, draws)
         rows = self._accepted(draws)
-        found |= {"problems": gold.height, "spent": draws.spent, **self._measures(draws)}
+        outcome = pools.outcome(draws.pool, draws.ids, draws.unit)
+        found |= {"problems": len(draws.ids), "spent": draws.spent, "teachers": _by_teacher(draws), "outcome": outcome}
         metrics = {"asked": account(rows), "sampling": found}
         return State(pl.concat([state.rows, rows]), state.students, metrics, pool=draws.pool)
 
     def pilot_only(self, ctx: Context) -> dict[str, Any]:
         """The pilot's draws and what follows from them, without the rest."""
-        gold = ctx.read_gold("steer", "problems to solve, and their answers to check against")
-        draws = Draws(ctx, gold, self._teachers(ctx), self._unit(ctx), self.same)
+        draws = self._open(ctx)
         self._draw_pilot(ctx, draws)
         if ctx.is_ended:
             why = ctx.purse.ended or str(ctx.purse.ended_steps[ctx.step])
             raise BudgetExceeded("the recipe's budget ended within the pilot", why, "raise `budget`")
-        return {"unit": draws.unit, "problems": gold.height, **self._pilot(ctx, draws)[0]}
+        return {"unit": draws.unit, "problems": len(draws.ids), **self._pilot(ctx, draws)[0]}
 
     def candidates(self, names: Iterable[str]) -> list[str]:
         """Which of the recipe's teachers, by name, this step may ask."""
         return [self.strategy] if self.strategy not in CHOOSING else list(self.teachers or names)
 
-    def _teachers(self, ctx: Context) -> list[Teacher]:
-        return [ctx.teachers[name] for name in self.candidates(ctx.teachers)]
+    def _open(self, ctx: Context) -> Draws:
+        gold = ctx.read_gold("steer", "problems to solve, and their answers to check against")
+        teachers = [ctx.teachers[name] for name in self.candidates(ctx.teachers)]
+        return Draws(ctx, gold, teachers, self._unit(teachers), self.same)
 
-    def _unit(self, ctx: Context) -> Unit:
+    @property
+    def _total(self) -> float:
+        """The budget, where the step has one."""
+        assert self.budget is not None
+        return self.budget.value
+
+    def _unit(self, teachers: Sequence[Teacher]) -> Unit:
         if self.budget is not None:
             return self.budget.unit
-        teachers = self._teachers(ctx)
         if all(teacher.flops_per_token is not None for teacher in teachers):
             return "flops"
         return "usd" if all(teacher.price is not None for teacher in teachers) else "seconds"
 
     def _spend(self, ctx: Context, draws: Draws) -> dict[str, Any]:
         """Spend the budget, and say how it was decided what on."""
-        assert self.budget is not None
-        total = self.budget.value
         if self.strategy not in CHOOSING:
             # A handful of draws tell what one costs; spending it all on one teacher needs nothing else.
             draws.take(_some(ctx, draws, (0, 48), 1))
             self._spread(ctx, draws, [self.strategy])
-            return {"budget": total}
+            return {"budget": self._total}
         self._draw_pilot(ctx, draws)
         if ctx.is_ended:
             # A cap of the recipe's came first: what was drawn is kept, and the same command goes on from it.
-            return {"budget": total}
+            return {"budget": self._total}
         found, made = self._pilot(ctx, draws)
         pilot, option = draws.counts, _option(made, self.strategy)
         if option.kind in ("fixed", "mixture"):
@@ -183,47 +187,43 @@ class Sample(Step):
         came = {"chosen": option.name, "forecast": option.forecast.to_dict(), "came_out": self._value(draws.counts)}
         if option.kind == "fixed":
             came["checks"] = _checks(draws, pilot, found["forecasts"], next(iter(option.draws)))
-        return {**found, **came, "budget": total}
+        return {**found, **came, "budget": self._total}
 
     def _spread(self, ctx: Context, draws: Draws, teachers: Sequence[str]) -> None:
         """All problems alike."""
-        assert self.budget is not None
         for share in (0.85, 1.0):
             if ctx.is_ended:
                 break
             # The end is planned with the costs seen by then: a bad first guess overdraws nothing.
-            draws.take(_evenly(ctx, draws, teachers, share * self.budget.value - draws.spent))
+            draws.take(_evenly(ctx, draws, teachers, share * self._total - draws.spent))
 
     def _cascade(self, ctx: Context, draws: Draws, option: Option) -> None:
         """Every problem to the cheaper teacher first, then what is left on the unsolved and the dearer one."""
-        assert self.budget is not None
-        total, (weak, strong) = self.budget.value, option.draws
+        weak, strong = option.draws
         counts, column = draws.counts, draws.names.index(weak)
         more = np.zeros_like(counts.n)
         more[:, column] = np.where(counts.solved, 0, np.maximum(round(option.draws[weak]) - counts.n[:, column], 0))
-        draws.take(_within(ctx, draws, more, total - draws.spent))
+        draws.take(_within(ctx, draws, more, self._total - draws.spent))
         for share in (0.6, 0.9, 1.0):
             # The unsolved take longer answers than the mean so far: what they cost shows as they are drawn.
             if not ctx.is_ended:
-                left = share * total - draws.spent
+                left = share * self._total - draws.spent
                 draws.take(_evenly(ctx, draws, [strong], left, among=~draws.counts.solved))
 
     def _adapt(self, ctx: Context, draws: Draws) -> None:
         """Batch after batch, each decided by what came out so far."""
-        assert self.budget is not None
-        charges, total = draws.charges(), self.budget.value
+        charges = draws.charges()
         # A fiftieth of all draws at a time: small enough to learn from, large enough to keep a batch full.
-        batch = int(np.clip((total - draws.spent) / float(charges.draw.min()) / 50, 64, 4096))
+        batch = int(np.clip((self._total - draws.spent) / float(charges.draw.min()) / 50, 64, 4096))
         policy = Allocator(charges, self.objective, batch=batch, rng_seed=ctx.rng_seed)
         while not ctx.is_ended:
             policy.charges = draws.charges()
-            more = policy.next_draws(draws.counts, total - draws.spent)
+            more = policy.next_draws(draws.counts, self._total - draws.spent)
             if not more.any() or draws.take(more) < more.sum():
                 break
 
     def _draw_pilot(self, ctx: Context, draws: Draws) -> None:
         """A little from every teacher: as much as was asked for, or as the budget bears."""
-        assert self.budget is not None
         bearable = 0
         # Two problems tell whether the budget bears a pilot at all, before much of it is gone; ten what a draw costs.
         for part in ((0, 2), (2, FEWEST)):
@@ -231,11 +231,11 @@ class Sample(Step):
             if ctx.is_ended:
                 return
             each = sum(cost.of(self.pilot.samples) for cost in draws.costs())
-            bearable = int(PILOT_SHARE * self.budget.value / each)
+            bearable = int(PILOT_SHARE * self._total / each)
             if bearable < FEWEST:
                 raise ConfigError(
                     "the budget is too small to find out what it is best spent on",
-                    f"{FEWEST} problems of a pilot cost {FEWEST * each:.3g} {draws.unit} of {self.budget.value:.3g}",
+                    f"{FEWEST} problems of a pilot cost {FEWEST * each:.3g} {draws.unit} of {self._total:.3g}",
                     f"raise it to {FEWEST * each / PILOT_SHARE:.2g} or more, or name a teacher as `strategy`",
                 )
         most = min(self.pilot.problems, bearable)
@@ -245,7 +245,6 @@ class Sample(Step):
 
     def _pilot(self, ctx: Context, draws: Draws) -> tuple[dict[str, Any], Plan]:
         """What the pilot says, and the plan that rests on it."""
-        assert self.budget is not None
         asked = np.flatnonzero(draws.counts.n.any(axis=1))
         seen, size = draws.counts.rows(asked), len(draws.ids)
         if not seen.c.any():
@@ -256,18 +255,17 @@ class Sample(Step):
                 "look at the prompt and the answers (`seedbed ledger`), or take easier problems or other teachers",
             )
         planner = Planner(seen, draws.charges(), size, rng_seed=ctx.rng_seed)
-        made = planner.plan(self.budget.value, self.objective, sunk=draws.spent_on())
+        made = planner.plan(self._total, self.objective, sunk=draws.spent_on())
         pilot: dict[str, Any] = {"problems": len(asked), "samples": self.pilot.samples, "spent": draws.spent}
-        pilot["teachers"] = self._by_teacher(draws)
+        pilot["teachers"] = _by_teacher(draws)
         return {"pilot": pilot, "plan": made.to_dict(), "forecasts": self._forecasts(ctx, draws)}, made
 
     def _forecasts(self, ctx: Context, draws: Draws) -> dict[str, Any]:
         """Coverage to expect of the problems outside the pilot, for each teacher, up to what the budget buys of it."""
-        assert self.budget is not None
         counts, size, found = draws.counts, len(draws.ids), {}
         for column, (name, cost) in enumerate(zip(draws.names, draws.costs(), strict=True)):
             asked = counts.n[:, column] > 0
-            ks = [k for k in KS if k <= max(cost.affordable(self.budget.value / size), self.pilot.samples)]
+            ks = [k for k in KS if k <= max(cost.affordable(self._total / size), self.pilot.samples)]
             rest = size - int(asked.sum())
             pilot = counts.n[asked, column], counts.c[asked, column]
             made = forecast(*pilot, ks, rng_seed=ctx.rng_seed, problems=max(rest, 1))
@@ -292,34 +290,19 @@ class Sample(Step):
                 status=pl.when(has_text).then(pl.lit("accepted")).otherwise("status"),
                 why=pl.when(has_text).then(None).otherwise("why"),
             )
-        chosen = dict(vote(draws.pool).select("problem_id", "answer").iter_rows())
+        votes = vote(draws.pool)
+        chosen = dict(votes.select("problem_id", "answer").iter_rows())
         # The pool leaves out only what was never sent.
-        said = pl.Series(draws.pool["answer"])
-        sent = rows.filter(pl.col("status") != "pending").with_columns(said=said)
+        agrees = labelled_by_vote(draws.pool, votes)["correct"].fill_null(value=False)
+        sent = rows.filter(pl.col("status") != "pending")
         most = pl.col("parents").list.first().replace_strict(chosen, default=None, return_dtype=pl.String)
-        agrees = (pl.col("said") == most).fill_null(value=False) & has_text
         other = pl.format("vote: most said {}", most.fill_null("nothing"))
         voted = sent.with_columns(
             status=pl.when(agrees).then(pl.lit("accepted")).when(has_text).then(pl.lit("rejected")).otherwise("status"),
             why=pl.when(agrees).then(None).when(has_text).then(other).otherwise("why"),
             answer=pl.when(agrees).then(most).otherwise("answer"),
         )
-        return pl.concat([voted.drop("said"), rows.filter(pl.col("status") == "pending")])
-
-    def _measures(self, draws: Draws) -> dict[str, Any]:
-        return {"teachers": self._by_teacher(draws), "outcome": pools.outcome(draws.pool, draws.ids, draws.unit)}
-
-    def _by_teacher(self, draws: Draws) -> dict[str, Any]:
-        """Each teacher's draws in numbers."""
-        found = {}
-        for teacher in draws.teachers:
-            mine = draws.pool.filter(pl.col("model") == teacher.name)
-            if mine.height:
-                found[teacher.name] = {
-                    "address": teacher.model.address,
-                    **pools.describe_model(mine, draws.ids, draws.unit),
-                }
-        return found
+        return pl.concat([voted, rows.filter(pl.col("status") == "pending")])
 
     def forecast(self, task: Task, gold: Gold) -> Forecast:
         """The pilot's requests; how many follow depends on what it finds, and `seedbed sample plan` says it."""
@@ -330,6 +313,15 @@ class Sample(Step):
         teachers = max(len(self.teachers), 2) if self.strategy in CHOOSING else 1
         pilot = min(self.pilot.problems, gold.steer.height) * self.pilot.samples * teachers
         return Forecast(pilot, pilot, pilot, example, 200.0)
+
+
+def _by_teacher(draws: Draws) -> dict[str, Any]:
+    """Each teacher's draws in numbers."""
+    return {
+        teacher.name: {"address": teacher.model.address, **pools.describe_model(mine, draws.unit)}
+        for teacher in draws.teachers
+        if (mine := draws.of(teacher)).height
+    }
 
 
 def _option(made: Plan, strategy: str) -> Option:
@@ -345,12 +337,8 @@ def _option(made: Plan, strategy: str) -> Option:
 
 def _within(ctx: Context, draws: Draws, more: NDArray[np.int64], budget: float) -> NDArray[np.int64]:
     """The draws of as many problems, at random, as a budget pays for at what they cost so far."""
-    charges, found = draws.charges(), np.zeros_like(more)
-    cost = (more * charges.draw + charges.first(draws.counts.n) * (more > 0)).sum(axis=1)
-    order = ctx.rng("within", int(draws.counts.n.sum())).permutation(np.flatnonzero(cost))
-    chosen = order[np.cumsum(cost[order]) <= budget]
-    found[chosen] = more[chosen]
-    return found
+    order = ctx.rng("within", int(draws.counts.n.sum())).permutation(np.flatnonzero(more.any(axis=1)))
+    return affordable(draws.charges(), draws.counts.n, more, budget, order)
 
 
 def _evenly(

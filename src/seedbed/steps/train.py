@@ -19,6 +19,7 @@ from seedbed.steps.context import Context, State, TrainedStudent
 from seedbed.steps.step import Step
 from seedbed.students import Student, open_student
 from seedbed.task import Task
+from seedbed.verification.solutions import check_solutions
 
 
 class Train(Step):
@@ -91,8 +92,6 @@ def answer(ctx: Context, student: Student, rows: pl.DataFrame) -> pl.DataFrame:
     """
     said = student.predict(inputs(ctx.task, rows))
     if ctx.task.kind == "reasoning":
-        from seedbed.verification.solutions import check_solutions
-
         said = [one.answer or "" for one in check_solutions(ctx.task, said, rows[ctx.task.target].to_list())]
     answers = metrics.score_rows(ctx.task, rows, said)
     context = rows[ctx.task.context].to_list() if ctx.task.context else [None] * rows.height

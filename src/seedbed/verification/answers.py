@@ -161,8 +161,8 @@ def _marked(text: str) -> list[tuple[str, How]]:
     spans: list[tuple[int, str, How]] = [
         (match.start(), _braced(text, match.end()), "boxed") for match in _last(_BOXED, text)
     ]
-    for pattern, how in ((_HASHES, "hashes"), (_STATED, "stated")):
-        spans += [(match.start(), _tail(text, match.end()), how) for match in _last(pattern, text)]  # type: ignore[misc]
+    spans += [(match.start(), _tail(text, match.end()), "hashes") for match in _last(_HASHES, text)]
+    spans += [(match.start(), _tail(text, match.end()), "stated") for match in _last(_STATED, text)]
     return [(span, how) for _, span, how in sorted(spans, key=lambda found: -found[0])]
 
 

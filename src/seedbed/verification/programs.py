@@ -270,8 +270,10 @@ class _Trial:
             got = [next(answers, missing) for _ in question.asked]
             why = next((answer.why for answer in got if answer.why), "")
             right = question.right
-            if why or isinstance(right, Returns):
-                self._note(question.test, why or _why_not_equal(got[0].value, right))  # type: ignore[arg-type]
+            if why:
+                self._note(question.test, why)
+            elif isinstance(right, Returns):
+                self._note(question.test, _why_not_equal(got[0].value, right))
             elif right.condition:
                 self._leave_to_judge(question.test, right, got)
 

@@ -56,7 +56,7 @@ attempt("hardlink", lambda: os.link({canary!r}, "hard"))
     "proc": """
 attempt("environ", lambda: open("/proc/{parent}/environ").read())
 attempt("memory", lambda: open("/proc/{parent}/mem", "rb"))
-attempt("root", lambda: os.listdir("/proc/{parent}/root/"))
+attempt("root", lambda: os.listdir("/proc/{parent}/root"))
 attempt("descriptors", lambda: os.listdir("/proc/{parent}/fd"))
 attempt("command line", lambda: open("/proc/{victim}/cmdline").read())
 attempt("oom", lambda: open("/proc/self/oom_score_adj", "w"))
@@ -115,7 +115,7 @@ attempt("shell", lambda: os.execv("/bin/sh", ["sh", "-c", "echo ESCAPED"]))
 """,
     "shadow": """
 attempt("shadow", lambda: open("/etc/shadow").read())
-attempt("own root", lambda: os.listdir("/proc/self/root/etc"))
+attempt("own root", lambda: os.listdir(os.path.join("/proc/self/root", "etc")))
 attempt("init's environment", lambda: open("/proc/1/environ").read())
 """,
     "other_sockets": """

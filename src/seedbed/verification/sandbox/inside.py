@@ -77,7 +77,7 @@ def _fresh_streams() -> None:
 
 def _perform(job: dict[str, object]) -> int:
     source = str(job["source"])
-    asked: list[list[str]] = job["asked"]  # type: ignore[assignment]
+    asked: list[list[str]] = job["asked"]  # type: ignore[assignment]  # JSON that launch.py wrote
     module = types.ModuleType(str(job["name"]))
     sys.modules[module.__name__] = module
     linecache.cache[NAME] = (len(source), None, source.splitlines(keepends=True), NAME)

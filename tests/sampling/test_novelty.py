@@ -39,6 +39,13 @@ def test_without_a_problem_solved_twice_most_solutions_are_taken_for_new() -> No
     assert Novelty.fit([[1], [0]], [[1], [0]], [[1], [0]]).chance(np.array([[1.0]]), np.array([[1.0]]))[0, 0] > 0.85
 
 
+def test_a_few_repeats_at_the_start_are_not_taken_for_the_end_of_what_is_new() -> None:
+    early = Novelty.fit([[2], [2], [2]], [[1], [1], [1]], [[0], [0], [0]])
+    assert early.chance(np.array([[1.0]]), np.array([[1.0]]))[0, 0] > 0.15
+    settled = Novelty.fit([[2]] * 300, [[1]] * 300, [[0]] * 300)
+    assert settled.chance(np.array([[1.0]]), np.array([[1.0]]))[0, 0] < 0.02
+
+
 @pytest.mark.parametrize("ways", [3, 8])
 def test_where_there_are_few_ways_to_solve_a_problem_no_more_are_expected_than_there_are(ways: int) -> None:
     rng = np.random.default_rng(ways)

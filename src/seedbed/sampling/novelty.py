@@ -12,6 +12,10 @@ Floats = NDArray[np.float64]
 THETAS = np.concatenate([[0.0], np.geomspace(0.02, 2000, 41)])
 SIGMAS = np.array([-8.0, -4.0, -2.0, -1.0, -0.5, -0.25, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97])
 LEAST, MOST = 1e-3, 1 - 1e-3
+UNKNOWN = 10.0
+"""Theta before anything is known, with sigma 0: most solutions of language models differ at first."""
+MADE_UP = (2, 4)
+"""Correct solutions of three made-up problems that obey `UNKNOWN`: the prior."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ class Novelty:
     def fit(cls, c: ArrayLike, unique: ArrayLike, once: ArrayLike) -> Novelty:
         """Fit from (P, M) counts: correct solutions, unique ones, and unique ones that came exactly once.
 
-        A model with no problem solved twice gets theta of 10: nothing is known, and most solutions of language models
-        differ at first.
+        Three made-up problems stand beside those of the pool. Without them a run that met two repeats early took every
+        further solution for a repeat, asked for one draw of each problem, and could not learn otherwise.
         """
         correct, distinct, single = (np.asarray(part, dtype=np.int64) for part in (c, unique, once))
         found = [_fit_one(correct[:, m], distinct[:, m], single[:, m]) for m in range(correct.shape[1])]
@@ -63,16 +67,22 @@ class Novelty:
 
 
 def _fit_one(c: NDArray[np.int64], unique: NDArray[np.int64], once: NDArray[np.int64]) -> tuple[float, float]:
-    repeats = c >= 2
-    if not repeats.any():
-        return 10.0, 0.0
-    rows, times = np.unique(np.stack([c, unique, once])[:, repeats], axis=1, return_counts=True)
-    total, distinct, single = rows.astype(float)
+    rows, times = np.unique(np.stack([c, unique, once])[:, c >= 2], axis=1, return_counts=True)
+    total, distinct, single = np.concatenate([_made_up(), rows], axis=1)
     theta, sigma = THETAS[:, None, None], SIGMAS[:, None]
     # Left out one by one: a solution that came once was new beside the other c - 1 (u - 1 unique), any other was not.
     new = np.clip((theta + sigma * (distinct - 1)) / (theta + total - 1), LEAST, MOST)
     old = np.clip((theta + sigma * distinct) / (theta + total - 1), LEAST, MOST)
     # Weighted by 1 / c: the left-out ones of a problem are not independent, each problem says one thing.
-    score = ((single * np.log(new) + (total - single) * np.log1p(-old)) / total * times).sum(axis=-1)
+    weight = np.concatenate([np.ones(len(MADE_UP)), times]) / total
+    score = ((single * np.log(new) + (total - single) * np.log1p(-old)) * weight).sum(axis=-1)
     i, j = np.unravel_index(int(score.argmax()), score.shape)
     return float(THETAS[i]), float(SIGMAS[j])
+
+
+def _made_up() -> Floats:
+    """(3, len(MADE_UP)) expected correct, unique and single solutions under `UNKNOWN`."""
+    total = np.array(MADE_UP, dtype=float)
+    unique = np.array([(UNKNOWN / (UNKNOWN + np.arange(c))).sum() for c in MADE_UP])
+    # Under Ewens' rule a solution is single with the chance that a further one would be new.
+    return np.stack([total, unique, total * UNKNOWN / (UNKNOWN + total - 1)])

@@ -63,16 +63,13 @@ PLANS = {
     "strong2": replace(
         _STRONG, steps=2600, stop=1000, begin="strong1", names=3, drill_share=(0.1, 0.02), rng_seed=2, length=144
     ),
-    "strong": replace(
+    "strong3": replace(
         _STRONG, steps=2000, begin="strong2", crowd=False, drill_share=(0.1, 0.02), rng_seed=3, length=144, threads=2
     ),
-    "strong4": Plan(
-        160,
-        6,
-        240,
-        5,
-        steps=1600,
-        begin="strong",
+    "strong": replace(
+        _STRONG,
+        steps=2400,
+        begin="strong3",
         crowd=False,
         drill_share=(0.0, 0.0),
         rate=1e-3,
@@ -82,7 +79,7 @@ PLANS = {
         threads=2,
     ),
 }
-CHAINS = (["strong1", "strong2", "strong"], ["base", "weak1", "weak"])
+CHAINS = (["strong1", "strong2", "strong3", "strong"], ["base", "weak1", "weak"])
 
 
 def model_of(plan: Plan) -> LlamaForCausalLM:

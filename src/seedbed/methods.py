@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from seedbed.errors import ConfigError
 from seedbed.recipe import Recipe, walk
 from seedbed.steps import AnyStep, Evaluate, Extrapolate, Feedback, Repeat, Sample, Step, Synthesise, Train, UseGold
+from seedbed.steps.sample import PLANNED
 
 S = TypeVar("S", bound=Step)
 
@@ -52,7 +53,7 @@ def family(recipe: Recipe) -> Family:
     if not any(isinstance(step, Sample) for step in walk(recipe.steps)):
         return Family(METHODS, BASELINES)
     alone = {name: f"the whole budget on {name}, all problems alike" for name in recipe.by_name}
-    return Family({"planned": "the recipe itself", **alone}, tuple(alone))
+    return Family({PLANNED: "the recipe itself", **alone}, tuple(alone))
 
 
 def method_recipe(recipe: Recipe, method: str, requests: int) -> Recipe:

@@ -114,6 +114,7 @@ def _fingerprint(task: Task, recipe: Recipe, gold: Gold, contexts: Sequence[str]
 
 
 def _together(problems: list[SeedbedError]) -> SeedbedError:
+    problems = list({str(problem): problem for problem in problems}.values())
     if len(problems) == 1:
         return problems[0]
     return ConfigError(
@@ -153,9 +154,12 @@ def _price_problems(recipe: Recipe) -> list[SeedbedError]:
                 one = recipe.by_name[name]
                 unit = step.budget.unit
                 known = {"usd": price_of, "flops": flops_per_token}.get(unit)
-                if known is not None and known(one.model, one.endpoint) is None:
-                    seen = f"{name} ({one.model})"
-                    found.append(ConfigError(f"the {unit} of a teacher's draws are not known", seen, HOW_KNOWN[unit]))
+                try:
+                    if known is not None and known(one.model, one.endpoint) is None:
+                        what, seen = f"the {unit} of a teacher's draws are not known", f"{name} ({one.model})"
+                        found.append(ConfigError(what, seen, HOW_KNOWN[unit]))
+                except SeedbedError as error:
+                    found.append(error)
     return found
 
 

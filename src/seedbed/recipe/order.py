@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from seedbed.steps import Curate, Evaluate, Extrapolate, Repeat, Sample, Step, Train, UseGold
-from seedbed.steps.sample import CHOOSING
+from seedbed.steps.sample import CHOOSING, PLANNED
 
 
 def walk(steps: Sequence[Step]) -> Iterator[Step]:
@@ -96,8 +96,8 @@ def sampling_problems(steps: Sequence[Step], teachers: Mapping[str, str]) -> Ite
                 yield f"`cascade` needs two teachers; there is {asked}"
         if isinstance(step, Curate) and not sampled:
             yield "`curate` chooses among sampled solutions: put `sample` before it"
-    if clash := sorted(set(CHOOSING) & set(teachers)):
-        yield f"a teacher cannot be called {clash}: `sample` has strategies of that name"
+    if clash := sorted({*CHOOSING, PLANNED} & set(teachers)):
+        yield f"a teacher cannot be called {clash}: `sample` has strategies of that name, or a comparison a method"
 
 
 def _is_gold(step: Step) -> bool:

@@ -29,6 +29,8 @@ from seedbed.task import Task
 
 CHOOSING = ("auto", "adaptive", "cascade")
 """Strategies that look at which solutions were right before they draw more."""
+PLANNED = "planned"
+"""What a comparison calls a recipe that samples, beside each of its teachers alone."""
 FEWEST = 10
 """Problems of the smallest pilot that anything can be read from."""
 PILOT_SHARE = 0.3
@@ -310,6 +312,7 @@ class Sample(Step):
         if self.samples is not None:
             asked = self.samples * gold.steer.height
             return Forecast(asked, asked, asked, example, 200.0)
+        # Without a list all of the recipe's teachers are tried, of which there are two or more.
         teachers = max(len(self.teachers), 2) if self.strategy in CHOOSING else 1
         pilot = min(self.pilot.problems, gold.steer.height) * self.pilot.samples * teachers
         return Forecast(pilot, pilot, pilot, example, 200.0)

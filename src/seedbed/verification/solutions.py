@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Sequence
@@ -72,6 +73,20 @@ def _check_programs(solutions: Sequence[str | None], right: Sequence[str]) -> li
         why = None if passed else f"{result.status}: {result.why[:200]}"
         found[index] = Checked(right[index] if passed else None, correct=passed, why=why)
     return found
+
+
+def unreadable_answers(task: Task, right: Sequence[str]) -> list[tuple[int, str]]:
+    """The right answers that no solution can be held against, each with its place: "about five" is no number."""
+
+    def is_readable(answer: str) -> bool:
+        if task.answer != "program":
+            return canonical(answer, task.answer or "text") is not None
+        try:
+            return all(bool(ast.parse(one.statements)) for one in unit_tests(answer) if isinstance(one, Asserts))
+        except (DataError, SyntaxError):
+            return False
+
+    return [(index, answer) for index, answer in enumerate(right) if not is_readable(answer)]
 
 
 def unit_tests(text: str) -> tuple[Test, ...]:

@@ -84,6 +84,16 @@ def test_where_each_request_pays_its_prompt_one_request_takes_several_draws() ->
     assert (draws > 0).all()
 
 
+def test_a_request_that_pays_its_prompt_is_not_cut_by_the_end_of_a_batch() -> None:
+    charges = Charges.of(PROMPTED, per_request=True)
+    rates = KnownRates(np.full((10, 1), 0.3))
+    whole = Allocator(charges, "coverage", rates, batch=200).next_draws(State.empty(10, 1), 90.0).max()
+    for batch in range(1, 30):
+        draws = Allocator(charges, "coverage", rates, batch=batch).next_draws(State.empty(10, 1), 90.0)
+        assert set(draws[draws > 0].tolist()) == {min(whole, batch)}
+        assert 0 < draws.sum() <= batch
+
+
 def test_unique_solutions_are_sought_where_they_still_differ() -> None:
     full = np.full((2, 1), 10)
     state = State(full, full, np.array([[1], [10]]), np.array([[0], [10]]), np.array([1, 10]))

@@ -252,9 +252,12 @@ class Allocator:
         if not self.charges.per_request:
             # Among equals first one draw of each problem, then second ones.
             worth, price = worth.T, price.T
-        flat = np.argsort(-worth, axis=None, kind="stable")[: self.batch]
+        flat = np.argsort(-worth, axis=None, kind="stable")
         flat = flat[worth.ravel()[flat] > 0]
         row = flat // AHEAD if self.charges.per_request else flat % max(len(order), 1)
+        if self.charges.per_request:
+            flat, row = _whole(flat, row, flat % AHEAD < np.reshape(once, -1)[row], self.batch)
+        flat, row = flat[: self.batch], row[: self.batch]
         for m in np.flatnonzero(trial > 0):
             on_trial = model[row] == m
             kept = ~on_trial | (np.cumsum(on_trial) <= trial[m])
@@ -318,6 +321,17 @@ class _Known:
         """
         value = np.cumsum(self.gain[rows, model], axis=1) - level * self.cost[rows, model]
         return np.asarray(value.argmax(axis=1) + 1)
+
+
+def _whole(flat: Ints, row: Ints, own: NDArray[np.bool_], batch: int) -> tuple[Ints, Ints]:
+    """The first of the draws `flat`, without a request that the end of the batch would cut in two.
+
+    The rest of it would have to come back and pay the prompt again. A single request longer than a batch is cut.
+    """
+    cut = np.isin(row, row[batch:][own[batch:]])
+    if cut[:batch].all():
+        return flat, row
+    return flat[:batch][~cut[:batch]], row[:batch][~cut[:batch]]
 
 
 def next_draws(

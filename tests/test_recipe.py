@@ -1,13 +1,15 @@
 """A recipe is checked whole before anything runs."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from seedbed.errors import ConfigError
+from seedbed.errors import ConfigError, DataError
 from seedbed.models.worlds import open_world
 from seedbed.prepare import prepare
 from seedbed.recipe import Recipe, load_recipe
@@ -320,6 +322,25 @@ def test_sampling_that_could_only_fail_is_refused_before_it_is_paid_for(change: 
     recipe = Recipe.model_validate({**WORDS, **change})
     with pytest.raises(ConfigError, match=said):
         prepare(recipe, lambda _event: None, with_teacher=False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "seen"),
+    [
+        ("number", ["18", "#### 7", "unknown"], "1 of 3 rows, first at row 3: 'unknown'"),
+        ("program", ["assert f(1) == 2", "assert f(", "[{}]"], "2 of 3 rows, first at row 2: 'assert f('"),
+    ],
+)
+def test_right_answers_that_nothing_could_be_held_against_are_found_before_anything_is_asked(
+    tmp_path: Path, answer: str, right: list[str], seen: str
+) -> None:
+    gold = tmp_path / "gold.jsonl"
+    rows = [{"problem": problem, "answer": said} for problem, said in zip("abc", right, strict=True)]
+    gold.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    change = {"task": {**WORDS["task"], "answer": answer}, "gold": {"source": str(gold), "steer": 1}, "steps": [ALONE]}
+    with pytest.raises(DataError) as caught:
+        prepare(Recipe.model_validate({**WORDS, **change}), lambda _event: None, with_teacher=False)
+    assert seen in caught.value.seen
 
 
 def test_a_verb_of_another_kind_of_task_is_refused() -> None:

@@ -26,6 +26,7 @@ from seedbed.steps.draws import HOW_KNOWN
 from seedbed.steps.sample import CHOOSING, FEWEST
 from seedbed.synthesis.prompts import check_prompts
 from seedbed.task import Task, load_task
+from seedbed.verification.solutions import unreadable_answers
 
 Log = Callable[[dict[str, Any]], None]
 
@@ -206,9 +207,21 @@ def _load(task: Task, source: str, settings: GoldSettings, *, rows: int | None) 
     if source.startswith("pocket:"):
         return _pocket_gold(task, source, rows, settings)
     found = gold_rows(task, read_table(source), columns=settings.columns, labels=settings.labels, source=source)
+    if task.kind == "reasoning":
+        _check_answers(task, found[task.target].to_list(), source)
     if rows is not None and rows < found.height:
         found = found[sorted(stream(settings.rng_seed, "take").choice(found.height, rows, replace=False).tolist())]
     return found
+
+
+def _check_answers(task: Task, right: Sequence[str], source: str) -> None:
+    """Refuse right answers that no solution could be held against, before any solution is paid for."""
+    if odd := unreadable_answers(task, right):
+        raise DataError(
+            f"{source} has right answers that cannot be read as {task.answer}",
+            f"{len(odd)} of {len(right)} rows, first at row {odd[0][0] + 1}: {odd[0][1][:80]!r}",
+            "correct or drop them, or set the task's `answer` to what they are",
+        )
 
 
 def _pocket_gold(task: Task, source: str, rows: int | None, settings: GoldSettings) -> pl.DataFrame:

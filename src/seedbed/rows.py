@@ -26,7 +26,6 @@ import polars as pl
 from seedbed.errors import DataError, boundary
 from seedbed.fingerprint import fingerprint
 from seedbed.task import Task
-from seedbed.verification.solutions import unreadable_answers
 
 STATUSES = ("accepted", "rejected", "failed", "pending")
 
@@ -174,12 +173,6 @@ def _check_values(task: Task, chosen: pl.DataFrame, source: str, setting: str) -
                 f"{seen}; the task has {list(task.labels)}",
                 f"map them under {setting}.labels, e.g. {example}",
             )
-    if task.kind == "reasoning" and (odd := unreadable_answers(task, chosen[task.target].to_list())):
-        raise DataError(
-            f"{source} has right answers that cannot be read as {task.answer}",
-            f"{len(odd)} of {chosen.height} rows, first at row {odd[0][0] + 1}: {odd[0][1][:80]!r}",
-            "correct or drop them, or set the task's `answer` to what they are",
-        )
 
 
 def read_table(source: str) -> pl.DataFrame:

@@ -1,0 +1,1 @@
+"""Known defects, planted to measure who would have found them; one file for each kind of row."""

@@ -1,0 +1,1 @@
+"""Where a chain of steps first goes wrong, found by recomputing it; no model is asked."""

@@ -33,7 +33,8 @@ CHAT_TOKEN = re.compile(r"<(?=\s*\|)|\|(?=\s*>)")
 TAG = re.compile(r"<(?=[/!?A-Za-z<])")
 SQUARE = re.compile(r"\[(?=/?(?:INST|SYS|SYSTEM|USER|ASSISTANT)\b)", re.IGNORECASE)
 FENCE = re.compile(r"(?<=[`~])(?=[`~]{2})|(?<=[`~]{2})(?=[`~])")
-RULE = re.compile(r"^([ \t]*)(?=(?:#{1,6}(?=\s|$)|-{3,}|={3,}|\*{3,}|_{3,}|\"{3}|'{3}))", re.MULTILINE)
+# One `#` and triple quotes stay: a program is full of them, and a backslash would look like its mistake.
+RULE = re.compile(r"^([ \t]*)(?=(?:#{2,}|-{3,}|={3,}|\*{3,}|_{3,}))", re.MULTILINE)
 ROLE = re.compile(
     r"^([ \t>*_]*(?:system|user|human|assistant|ai|developer|tool|judge|grader|verdict|rating|score|answer key))"
     r"(?=[*_]*:)",

@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "Run a recipe beside its baselines at equal budget.",
     "report": "Write the report of a run or a comparison as one HTML file.",
     "ledger": "Show what was asked and paid, by run, step, model or day; export it.",
+    "audit": "Read rows one by one with single keys, so that the rate of bad ones is known.",
     "export": "Write a run's rows with a card that says how they were made.",
 }
 

@@ -62,7 +62,8 @@ def defect_rate(
     found = found * decided
     weight = _weights(len(picks), n_rows)
     base = _each(picks, found, n_rows, expected)
-    share = float(weight @ _each(picks, decided, n_rows, None))
+    # Where nobody skipped anything, every row counts as one that can be decided: that share is not estimated.
+    share = 1.0 if decided.all() else float(weight @ _each(picks, decided, n_rows, None))
     rate = float(weight @ base) / share
     errors = base if decided.all() else (base - rate * _each(picks, decided, n_rows, None)) / share
     variance = _variance(errors, weight)

@@ -131,3 +131,18 @@ def test_verdicts_that_do_not_fit_are_refused_with_what_was_seen(call):
     with pytest.raises(DataError) as told:
         call()
     assert told.value.seen
+
+
+def test_one_verdict_counts_by_how_much_likelier_it_is_on_a_good_row():
+    verdicts, z = judged(400, gamma=1.0, delta=0.5, seed=3)
+    found = fit_judges(verdicts, known_of(z, 400))
+    mean, row = found.fit.mean, 7
+    expected = 0.0
+    for w in range(3):
+        own, length = verdicts.own[row, w], verdicts.length[row]
+        chance = [
+            expit(mean[w] + t * mean[3 + w] + own * (mean[6 + t] + mean[9 + 3 * t + w]) + mean[8] * length)
+            for t in (0, 1)
+        ]
+        expected += np.log(chance[1] / chance[0] if verdicts.said[row, w] else (1 - chance[1]) / (1 - chance[0]))
+    assert found.log_odds(verdicts)[row] == pytest.approx(expected)

@@ -100,16 +100,11 @@ class JudgeBias:
         """
         if verdicts.said.shape[1] != self.n_judges:
             raise DataError("the judges must be those that were fitted", f"{verdicts.said.shape[1]}, {self.n_judges}")
-        total = np.full(len(verdicts.said), float(prior))
-        rows = np.arange(len(verdicts.said))
-        for w in range(self.n_judges):
-            said = verdicts.said[:, w]
-            judge = np.full(len(rows), w)
-            good, bad = (_design(verdicts, rows, judge, np.full(len(rows), z)) @ self.fit.mean for z in (1.0, 0.0))
-            yes = -np.logaddexp(0.0, -good) + np.logaddexp(0.0, -bad)
-            no = -np.logaddexp(0.0, good) + np.logaddexp(0.0, bad)
-            total += np.where(said == 1, yes, np.where(said == 0, no, 0.0))
-        return total
+        good, bad = (_scores(verdicts, self.fit.mean, z) for z in (1, 0))
+        yes = np.logaddexp(0.0, -bad) - np.logaddexp(0.0, -good)
+        no = np.logaddexp(0.0, bad) - np.logaddexp(0.0, good)
+        heard = np.where(verdicts.said == 1, yes, np.where(verdicts.said == 0, no, 0.0))
+        return np.asarray(prior + heard.sum(axis=1))
 
 
 def both_orders(original: ArrayLike, swapped: ArrayLike) -> Ints:
@@ -228,6 +223,13 @@ def _design(verdicts: Verdicts, rows: Ints, judge: Ints, truth: Floats) -> Float
     bad, good = own * (1 - truth), own * truth
     shared = np.column_stack([bad, good, verdicts.length[rows]])
     return np.hstack([one, one * truth[:, None], shared, one * bad[:, None], one * good[:, None]])
+
+
+def _scores(verdicts: Verdicts, mean: Floats, z: int) -> Floats:
+    """(N, W) log-odds of each judge calling each row good if its truth were z: `_design` times `mean`, in one go."""
+    W = verdicts.said.shape[1]
+    alike, preference = mean[:W] + z * mean[W : 2 * W], mean[2 * W + z] + mean[2 * W + 3 + z * W :][:W]
+    return np.asarray(alike + verdicts.own * preference + mean[2 * W + 2] * verdicts.length[:, None])
 
 
 def _shares(judge: Ints, W: int) -> Floats:

@@ -67,7 +67,7 @@ def measure() -> None:
 
 
 def scored(rows: list[dict[str, Any]], found: list[Any]) -> dict[str, Any]:
-    """Exact agreement with the annotated first error, in all, on wrong and on right traces, and of what kind misses are."""
+    """Exact agreement with the annotated first error, on all, wrong and right traces, and of what kind misses are."""
     from seedbed.estimate import wilson
 
     pairs = [(row["mistake_index"], one.step) for row, one in zip(rows, found, strict=True)]

@@ -193,14 +193,14 @@ def simulated(seeds: int) -> list[dict[str, Any]]:
             score = np.array([-1.0, -0.6, -1.4, -0.8]) + 2.3 * truth[:, None] + gamma * mine
             said = (rng.random((n, 4)) < expit(score)).astype(int)
             found.append(one_bias(said, families, writers, truth, 400, rng_seed))
-        cells.append({"gamma": gamma, **summary({part: [one[part] for one in found] for part in found[0]})})
-        print(cells[-1]["gamma"], {part: round(cells[-1][part]["value"], 4) for part in found[0]}, flush=True)
+        cells.append({"true gamma": gamma, **summary({part: [one[part] for one in found] for part in found[0]})})
+        print(cells[-1]["true gamma"], {part: round(cells[-1][part]["value"], 4) for part in found[0]}, flush=True)
     return cells
 
 
 def one_bias(said: Any, families: Any, writers: Any, truth: Any, n: int, rng_seed: int) -> dict[str, float]:
     """Remaining bias of one draw of labels: verdicts as they are, calibrated blindly, and with the bias removed."""
-    from seedbed.inspection.calibration import fit_platt
+    from seedbed.inspection.correction import correct, group_means
     from seedbed.inspection.judges import Verdicts, fit_judges, own_family_gap
     from seedbed.randomness import stream
 
@@ -216,7 +216,7 @@ def one_bias(said: Any, families: Any, writers: Any, truth: Any, n: int, rng_see
     for name, one in (("blind", blind), ("removed", verdicts), ("own not asked", verdicts.without_own())):
         fitted = fit_judges(one, known)
         score = fitted.log_odds(one)
-        found[name] = fit_platt(score, known).p(score)
+        found[name] = correct(score, known, features=group_means(score, writers)[:, None]).p
         if name == "removed":
             gamma = fitted.self_preference
     gaps = {name: own_family_gap(p[rest], truth[rest], mine[rest]).value for name, p in found.items()}

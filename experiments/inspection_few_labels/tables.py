@@ -73,7 +73,7 @@ def _biases(cell: dict[str, Any]) -> list[str]:
 
 BIASES = [
     "share of verdicts",
-    "calibrated, blind to family",
+    "corrected, blind to family",
     "bias removed",
     "own not asked",
     "removed: mean size",
@@ -85,7 +85,7 @@ BIASES = [
 def _known(one: dict[str, Any]) -> Iterator[list[str]]:
     yield ["gamma", *BIASES]
     for cell in one["known"]:
-        yield [f"{cell['gamma']:.1f}", *_biases(cell)]
+        yield [f"{cell['true gamma']:.1f}", *_biases(cell)]
 
 
 def _own(one: dict[str, Any]) -> Iterator[list[str]]:

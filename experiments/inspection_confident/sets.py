@@ -1,4 +1,4 @@
-"""The rows that both sides read: labels with reviewed errors, labels with planted noise, a simulated crowd. Numpy only."""
+"""The rows that both sides read: reviewed label errors, planted noise, a simulated crowd. Numpy only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def reviewed(name: str) -> tuple[np.ndarray, np.ndarray, dict[int, bool]]:
         place = {file: at for at, file in enumerate(json.loads(index.read_text(encoding="utf-8")))}
         ids = [place[one.removeprefix("test/") + ".txt"] for one in ids]
     bad = {int(at): row["mturk"]["given"] < 3 for at, row in zip(ids, rows, strict=True)}
-    return given.astype(np.int64), np.asarray(p, dtype=np.float64), bad
+    # Rounding left some probabilities 1e-7 above 1, which cleanlab refuses.
+    return given.astype(np.int64), np.clip(np.asarray(p, dtype=np.float64), 0, 1), bad
 
 
 def noisy(rng_seed: int, n: int = 100_000, K: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

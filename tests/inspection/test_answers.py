@@ -19,7 +19,7 @@ def world(n: int, accuracies: list[float], rng_seed: int = 0) -> tuple[np.ndarra
 def test_the_posterior_is_that_of_bayes_rule_by_hand() -> None:
     model = Answers(correlation=0.0, rounds=1).fit([0, 0, 0], ["a", "b", "c"], ["7", "7", "8"])
     right, wrong = 4 / 6, (2 / 6) / 10
-    weigh = {"7": right * right * wrong, "8": wrong * wrong * right, "none": wrong**3 / 3}
+    weigh = {"7": right * right * wrong, "8": wrong * wrong * right, "none": 3 * wrong**3}
     total = sum(weigh.values())
     found = dict(zip(model.pair_answer_, np.exp(model.log_posterior_), strict=True))
     assert found == pytest.approx({"7": weigh["7"] / total, "8": weigh["8"] / total})

@@ -51,8 +51,8 @@ class Answers:
         *,
         right: tuple[float, float] = (4.0, 2.0),
         wrong_answers: float = 10.0,
-        none_odds: float = 1 / 3,
-        correlation: float = 0.1,
+        none_odds: float = 3.0,
+        correlation: float = 0.3,
         rounds: int = 60,
         tol: float = 1e-5,
     ) -> None:

@@ -37,8 +37,10 @@ def tables(results: Path) -> str:
         draws = len(one["rng_seeds"])
         title = f"### Self-preference that is known: bias of own-family rows, points (400 labels, {draws} draws)"
         blocks += [title, _table(_known(one))]
-        blocks += ["### The same on recorded rows, own family by maker", _table(_own(one))]
         blocks += ["### LLMBar's evaluators, prompt Vanilla_NoRules, all 419 pairs", _table(_orders(one))]
+    if one := found.get("own"):
+        title = f"### Bias of own-family rows on recorded rows, points, by maker ({len(one['rng_seeds'])} draws)"
+        blocks += [title, _table(_own(one))]
     return "\n\n".join(blocks) + "\n"
 
 

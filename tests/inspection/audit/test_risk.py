@@ -47,6 +47,25 @@ def test_probabilities_are_calibrated_where_the_world_is_the_models():
         assert p[within].mean() == pytest.approx(rest[within].mean(), abs=0.05)
 
 
+def test_a_further_column_is_learned_with_its_sign():
+    rng = np.random.default_rng(3)
+    more = rng.normal(0, 5, (1000, 1))
+    bad = rng.random(1000) < expit(-1 - more[:, 0] / 4)
+    model = RiskModel(Evidence.of(1000, more=more))
+    assert np.ptp(model.fit([], []).p_bad) < 1e-9
+    p = model.fit(np.arange(300), bad[:300]).p_bad
+    assert p[more[:, 0] < -5].min() > p[more[:, 0] > 5].max()
+
+
+def test_evidence_that_speaks_only_at_its_extremes_is_bent_there():
+    rng = np.random.default_rng(4)
+    odds = rng.normal(0, 1, 3000)
+    bad = rng.random(3000) < np.where(odds > 2, 0.8, 0.05)
+    p = RiskModel(Evidence.of(3000, odds)).fit(np.arange(1000), bad[:1000]).p_bad
+    middle, top = (odds > 0) & (odds < 0.8), odds > 2.2
+    assert p[middle].mean() < 0.08 and p[top].mean() > 0.5
+
+
 def test_over_confident_evidence_is_tempered_before_the_first_label():
     odds = np.random.default_rng(2).normal(0, 30, 500)
     p = RiskModel(Evidence.of(500, odds)).fit([], []).p_bad

@@ -26,8 +26,9 @@ Goal = Literal["estimate", "find", "improve"]
 GOALS: tuple[Goal, ...] = get_args(Goal)
 UNIFORM: dict[Goal, float] = {"estimate": 0.3, "find": 0.05, "improve": 0.2}
 """Share of draws that look at nothing: the only ones that see a defect which all evidence misses."""
-EXPLORE = 0.15
-"""To find: share of draws that follow the belief without taking its top. With the uniform ones, a fifth explores."""
+EXPLORE, SHARPNESS = 0.15, 4
+"""To find: share of draws that follow the belief, to this power, without taking its top. With the uniform ones, a fifth
+explores. Powers 1, 2 and 4 were compared on simulated audits and pooled CRUXEval rows: the sharper, the more found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def _wish(goal: Goal, p: Floats, unread: Bools, evidence: Evidence) -> Floats:
         gain = np.where(unread, p * evidence.worth, -1.0)
         # Rows that are equally good share the chance: which of them stands first in the file means nothing.
         top = np.asarray(gain >= gain.max() * (1 - 1e-12), dtype=np.float64)
-        followed = np.where(unread, gain, 0.0)
+        followed = np.where(unread, gain / max(float(gain.max()), 1e-300), 0.0) ** SHARPNESS
         share = EXPLORE / (1 - UNIFORM["find"])
         found: Floats = (1 - share) * top / top.sum() + share * followed / max(float(followed.sum()), 1e-300)
         return found

@@ -111,7 +111,7 @@ def _noise(ours: dict[str, Any], peer: dict[str, Any]) -> Iterator[list[str]]:
 def _crowd(ours: dict[str, Any], peer: dict[str, Any]) -> Iterator[list[str]]:
     from seedbed.estimate import mean_t
 
-    yield ["method", "accuracy", "over majority"]
+    yield ["method", "accuracy", "over majority", "mean quality it says"]
     majority = np.array([one["majority"] for one in ours["crowd"]])
     columns = {
         "majority": majority,
@@ -121,10 +121,15 @@ def _crowd(ours: dict[str, Any], peer: dict[str, Any]) -> Iterator[list[str]]:
     }
     for name, found in columns.items():
         over = [100 * (found - majority)] if name != "majority" else []
-        yield [name, _mean(mean_t(100 * found)), *(_mean(mean_t(each)) for each in over), *([""] * (1 - len(over)))]
+        gain = [_mean(mean_t(each)) for each in over] or [""]
+        side = {"CROWDLAB, ours": ours, "CROWDLAB, cleanlab": peer}.get(name)
+        said = [100 * fmean(one["quality"]) for one in side["crowd"]] if side else []
+        yield [name, _mean(mean_t(100 * found)), *gain, _mean(mean_t(said)) if said else ""]
     pairs = list(zip(ours["crowd"], peer["crowd"], strict=True))
     apart = max(float(np.abs(np.subtract(a["quality"], b["quality"])).max()) for a, b in pairs)
-    yield ["largest difference of any row's quality", f"{apart:.4f}", ""]
+    below = sum(one["accuracy"] < one["majority"] for one in ours["crowd"])
+    yield ["largest difference of any row's quality", f"{100 * apart:.1f}", "", ""]
+    yield ["crowds where CROWDLAB (ours) is under majority", str(below), "", ""]
 
 
 def _mean(one: Any) -> str:

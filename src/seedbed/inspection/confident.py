@@ -163,7 +163,8 @@ def crowdlab(votes: Votes, p: ArrayLike) -> Crowdlab:
     """Class probabilities from votes and a classifier, each weighted by how far it beats the commonest class.
 
     Use it where rows have few votes each and a classifier could be trained on them. Weights come from agreement, so
-    voters who share a mistake are trusted for it.
+    voters who share a mistake are trusted for it. Take `quality` as a ranking: on simulated crowds it says 61 % where
+    87 % are right.
 
     Args:
         votes: Votes on N rows of K classes; abstentions count for nothing.
@@ -173,7 +174,8 @@ def crowdlab(votes: Votes, p: ArrayLike) -> Crowdlab:
         DataError: The shapes do not fit, or no row has two votes.
 
     Source:
-        Goh, Tkachenko and Mueller 2022, CROWDLAB, arXiv:2210.06812. Differs: votes that abstain are left out.
+        Goh, Tkachenko and Mueller 2022, CROWDLAB, arXiv:2210.06812. Differs: votes that abstain are left out. cleanlab
+        computes the weights a second time with the consensus in the majority's place; here it is done once.
     """
     probabilities = np.asarray(p, dtype=np.float64)
     if probabilities.shape != (votes.n_rows, votes.n_classes):

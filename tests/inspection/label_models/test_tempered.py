@@ -59,6 +59,14 @@ def test_with_one_or_two_votes_a_row_it_is_not_worse_than_the_majority(asked: in
     assert right(found, truth) >= majority - 0.005
 
 
+@pytest.mark.parametrize("rng_seed", range(3))
+def test_one_vote_a_row_from_very_many_voters_is_left_as_it_is(rng_seed: int) -> None:
+    rng = stream(rng_seed, "many voters")
+    voter, said = rng.integers(0, 300, 900), rng.integers(0, 2, 900)
+    votes = Votes(np.arange(900), voter, said, 900, 2, tuple(Voter(str(w)) for w in range(300)))
+    assert (Tempered().fit(votes).log_posterior_.argmax(axis=1) == said).all()
+
+
 def test_it_beats_the_majority_where_voters_differ() -> None:
     said, truth = crowd([0.95, 0.9, 0.55, 0.52, 0.5, 0.5, 0.5], 1000)
     votes = Votes.of_columns(said, 2)

@@ -44,7 +44,9 @@ def association(counts: Floats, of_habit: Floats, crowd: float, pool: float, lea
     seen = counts.sum(axis=0) / crowd
     expected = np.einsum("wk,wl->kl", counts.sum(axis=2), of_habit) / crowd
     K = len(seen)
-    usual = expected.sum(axis=0) / max(float(expected.sum()), 1e-12) / K
+    # Where no row counts, there are the habits of all voters.
+    usual = expected.sum(axis=0) + 1e-9 * of_habit.mean(axis=0)
+    usual /= usual.sum() * K
     right, wrong = np.eye(K, K + 1), 1 - np.eye(K, K + 1)
     wrong[:, K] = 0
     ratios = np.ones((K, K + 1))

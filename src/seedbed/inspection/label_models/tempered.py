@@ -96,16 +96,11 @@ class Tempered:
             DataError: A known label points outside the votes, or there is not one slice for each row.
         """
         tally, trusted, of_slice = Tally(votes), known_evidence(known, votes, self.misread), _checked(slices, votes)
-        counting = np.ones(votes.n_rows)
-        # A row that nobody classed and nobody read says nothing of how common the classes are.
-        counting[votes.counts.sum(axis=1) == 0] = 0
-        counting[trusted[0]] = self.known_prior
-        weight = np.ones(votes.n_rows)
-        weight[trusted[0]] = self.known_weight
+        cast = np.bincount(tally.row, minlength=votes.n_rows).astype(float)
+        weight, counting = self._worth(votes, cast, trusted[0])
         said = tally.said_by()
         abilities = Abilities(habits(said, self.beliefs.shrink), said.sum(axis=1) > 0)
         dependence = Dependence(tally)
-        cast = np.bincount(tally.row, minlength=votes.n_rows).astype(float)
         crowd = float((cast**2).sum() / max(cast.sum(), 1.0))
         log_posterior = settle(np.log(majority_share(votes)), trusted)
         anchor = self._anchor(votes, len(trusted[0]))
@@ -137,6 +132,18 @@ class Tempered:
         self.evidence_ = expected_log(dirichlet)
         self.confusion_ = dirichlet / dirichlet.sum(axis=2, keepdims=True)
         self.ability_ = abilities.ability
+
+    def _worth(self, votes: Votes, cast: Floats, known: Ints) -> tuple[Floats, Floats]:
+        """(N,) how much each row counts when voters are judged, and when classes are counted.
+
+        A row that one voter alone was asked about says nothing of the voter: it would confirm whatever is believed,
+        and over many rounds carry that away. A row that nobody classed says nothing of how common the classes are.
+        """
+        weight = (cast > 1).astype(float)
+        weight[known] = self.known_weight
+        counting = ((cast > 1) & (votes.counts.sum(axis=1) > 0)).astype(float)
+        counting[known] = self.known_prior
+        return weight, counting
 
     def _anchor(self, votes: Votes, known: int) -> Floats:
         """(K,) prior rows of each class, in the shares of the votes.

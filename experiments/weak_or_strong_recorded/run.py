@@ -24,6 +24,7 @@ from tables import write_tables  # noqa: E402
 RESULTS = HERE / "results"
 FRACTIONS = {
     "gpt-3.5 or gpt-4": (0.06, 0.15, 1.0),
+    "gpt-3.5 or gpt-4, no program": (0.06, 0.15, 1.0),
     "llama-2-13b or gpt-3.5": (0.25, 0.8, 1.6),
     "gsm8k 6b or 175b": (0.1, 0.5, 1.0),
 }

@@ -45,8 +45,8 @@ class Tempered:
 
     An abstention is a symbol that a voter emits. A voter is first its own habits, which say nothing of the truth; then
     an ability on a scale that all share; then a confusion matrix of its own, as far as its votes carry it. Votes that
-    err together are tempered, so that the log odds stay near what they are worth. With one vote a row this stays near
-    the majority.
+    err together are tempered, so that the log odds stay near what they are worth. With one vote a row this is the
+    majority; rows that one voter alone was asked about teach nothing.
 
     Without known labels no model can tell voters who agree from voters who are right: give it 50 where it matters.
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "report": "Write the report of a run or a comparison as one HTML file.",
     "ledger": "Show what was asked and paid, by run, step, model or day; export it.",
     "audit": "Read rows one by one with single keys, so that the rate of bad ones is known.",
+    "inspect": "Say which rows are good, and certify the defect rate of those to keep.",
     "certify": "Check a certificate of a defect rate against rows and labels.",
     "export": "Write a run's rows with a card that says how they were made.",
 }

@@ -262,7 +262,8 @@ def _statement(wanted: Target, found: Selection | None, counts: tuple[int, int, 
     if found is None:
         return f"{reason} {certifying:,} labels certify, of {labelled:,}; it takes {least:,} labels or more in all."
     if found.more_labels is None:
-        return f"{reason} No number of labels would do with this evidence: the best {found.among:,} rows are too bad."
+        best = f"the best {found.among:,} rows are estimated to be as bad as that"
+        return f"{reason} No number of labels would do with this evidence: {best}."
     fresh = math.ceil(found.more_labels * n_rows / found.among / (1 - SELECTION_SHARE))
     if fresh > n_rows:
         return f"{reason} It would take more labels than there are rows; better evidence is needed."

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,13 @@ RUNS = Path("runs/weak_or_strong_pocket")
 RECIPE = HERE / "recipe.yaml"
 
 PARADIGMS = {"distillation": "pocket:base", "self-improvement": "pocket:weak", "weak-to-strong": "pocket:strong"}
-BUDGETS = {"low": 2, "high": 10}
+BUDGETS = {"low": 1, "high": 5}
 """Draws of each problem that the budget buys from the strong model."""
 RNG_SEEDS = 5
-STEPS = 150
-"""Optimiser steps of every student, whatever its pool."""
+STEPS, BATCH = 200, 16
+"""Optimiser steps of every student, whatever its pool, and rows of each."""
+RATES = (3e-4, 1e-3)
+"""Peak learning rates that `tune` tries, on problems that nothing is reported on."""
 TEACHERS = ("weak", "strong")
 
 
@@ -67,11 +70,12 @@ def arms() -> Iterator[Arm]:
         for paradigm in PARADIGMS:
             for pool in BUDGETS:
                 yield from (Arm(teacher, pool, paradigm, rng_seed) for teacher in TEACHERS)
+    for rng_seed in range(RNG_SEEDS):
         for pool in ("number", "unchecked"):
             yield from (Arm(teacher, pool, "distillation", rng_seed) for teacher in TEACHERS)
 
 
-def overrides(arm: Arm, flops: dict[str, float]) -> list[str]:
+def overrides(arm: Arm, flops: dict[str, float], lr: float) -> list[str]:
     """What makes the recipe this arm's."""
     accept = "all" if arm.pool == "unchecked" else "correct"
     if arm.pool == "number":
@@ -82,15 +86,15 @@ def overrides(arm: Arm, flops: dict[str, float]) -> list[str]:
     return [
         f"name={arm.name}",
         f"rng_seed={arm.rng_seed}",
-        f"student={{kind: lm, checkpoint: '{PARADIGMS[arm.paradigm]}', steps: {STEPS}}}",
+        f"student={{kind: lm, checkpoint: '{PARADIGMS[arm.paradigm]}', steps: {STEPS}, batch: {BATCH}, lr: {lr}}}",
         f"steps.0={sample}",
     ]
 
 
-def run_arm(arm: Arm, flops: dict[str, float]) -> dict[str, Any]:
+def run_arm(arm: Arm, flops: dict[str, float], rates: dict[str, float]) -> dict[str, Any]:
     """Run one arm, or find it done; the pool in numbers, and which test rows its student has right."""
     started = time.process_time()
-    recipe = load_recipe(RECIPE, overrides(arm, flops))
+    recipe = load_recipe(RECIPE, overrides(arm, flops, rates[arm.paradigm]))
     # One ledger per rng seed: arms of one seed share their draws, and two processes rarely meet.
     result = run_recipe(recipe, RUNS / arm.name, ledger=RUNS / f"seed-{arm.rng_seed}.sqlite")
     answers = pl.read_parquet(RUNS / arm.name / "predictions" / "evaluate-1.parquet").filter(pl.col("split") == "test")
@@ -125,6 +129,38 @@ def untuned(address: str) -> str:
     return "".join(str(int(one.correct)) for one in right)
 
 
+def tune(workers: int) -> None:
+    """Share of right answers after each learning rate, on the strong teacher's pool; `all` takes the best."""
+    found = start()
+    tried = [(paradigm, lr) for paradigm in PARADIGMS for lr in RATES]
+    with ProcessPoolExecutor(workers, max_tasks_per_child=1) as pool:
+        scores = list(pool.map(partial(score_rate, flops=found["flops"]), tried))
+    for (paradigm, lr), score in zip(tried, scores, strict=True):
+        found["tuned"].setdefault(paradigm, {})[str(lr)] = score
+    print(found["tuned"])
+    save(found)
+
+
+def score_rate(tried: tuple[str, float], flops: dict[str, float]) -> float:
+    """Share of right answers of one student at one learning rate, on problems of a gold of their own."""
+    paradigm, lr = tried
+    arm = Arm("strong", "high", paradigm, RNG_SEEDS)
+    recipe = load_recipe(RECIPE, [*overrides(arm, flops, lr), "gold.rng_seed=99", f"name=tune-{lr}-{arm.name}"])
+    run_recipe(recipe, RUNS / recipe.name, ledger=RUNS / "tune-strong.sqlite")
+    answers = pl.read_parquet(RUNS / recipe.name / "predictions" / "evaluate-1.parquet")
+    return float(answers.filter(pl.col("split") == "test")["correct"].mean())  # type: ignore[arg-type]  # not empty
+
+
+def start() -> dict[str, Any]:
+    """What is known, with the budgets and the untuned checkpoints measured if they were not."""
+    found = load()
+    if "flops" not in found:
+        found |= {"flops": flops_of_budgets(), "untuned": {a: untuned(a) for a in PARADIGMS.values()}}
+        found |= {"tuned": {}, "arms": {}}
+        save(found)
+    return found
+
+
 def load() -> dict[str, Any]:
     """What is known so far."""
     return json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
@@ -145,13 +181,11 @@ def save(found: dict[str, Any]) -> None:
 
 def run_all(workers: int) -> None:
     """Every arm that is not done yet, `workers` at a time; what is found is kept after each."""
-    found = load()
-    if "flops" not in found:
-        found |= {"flops": flops_of_budgets(), "untuned": {a: untuned(a) for a in PARADIGMS.values()}, "arms": {}}
-        save(found)
+    found = start()
+    rates = {paradigm: float(max(tried, key=tried.get)) for paradigm, tried in found["tuned"].items()}
     left = [arm for arm in arms() if arm.name not in found["arms"]]
     with ProcessPoolExecutor(workers, max_tasks_per_child=1) as pool:
-        for one in pool.map(run_arm, left, [found["flops"]] * len(left)):
+        for one in pool.map(partial(run_arm, flops=found["flops"], rates=rates), left):
             found["arms"][one.pop("arm")] = one
             save(found)
             print(list(found["arms"])[-1], f"{100 * np.mean(right(one)):.1f} % right, {one['cpu_s']} CPU s", flush=True)
@@ -249,11 +283,13 @@ def write_tables(*, check: bool) -> int:
 def main() -> int:
     """See the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["all", "table"])
+    parser.add_argument("what", choices=["tune", "all", "table"])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
-    if args.what == "all":
+    if args.what == "tune":
+        tune(args.workers)
+    elif args.what == "all":
         run_all(args.workers)
     return write_tables(check=args.check)
 

@@ -1,10 +1,16 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from seedbed.errors import ConfigError, DataError
+from seedbed.inspection.audit.exchange import Layout, write
+from seedbed.inspection.audit.queue import Queue, Reading
+from seedbed.inspection.audit.risk import Evidence
+from seedbed.inspection.audit.rules import Goal
+from seedbed.inspection.audit.session import Audit, Plan
 from seedbed.inspection.columns import Target, read_labels, read_voter, read_votes
 from seedbed.inspection.guarantees.binomial import hypergeometric_tail, labels_for
 from seedbed.inspection.guarantees.given import plan_given
@@ -12,6 +18,7 @@ from seedbed.inspection.guarantees.selection import decide, order_rows
 from seedbed.inspection.inspect import Inspection, inspect
 from seedbed.inspection.votes import Voter
 from seedbed.randomness import stream
+from seedbed.rows import read_table
 
 VOTERS = [Voter(f"v{w}", "judge") for w in range(4)]
 
@@ -190,3 +197,25 @@ def test_what_is_written_is_what_was_found(certified, tmp_path) -> None:
     p = found.rows.select("p_lo", "p_good", "p_hi").to_numpy()
     assert ((p[:, 0] <= p[:, 1]) & (p[:, 1] <= p[:, 2])).all()
     assert ((p[:, 1] > 0.5) == (found.rows["log_odds"] > 0).to_numpy()).all()
+
+
+@pytest.mark.parametrize("layout", ["jsonl", "csv"])
+@pytest.mark.parametrize("goal", ["estimate", "find"])
+def test_labels_of_an_audit_certify_where_they_were_drawn_evenly(tmp_path: Path, goal: Goal, layout: Layout) -> None:
+    suspicion = np.where(np.arange(40) % 4 == 0, 3.0, -3.0)
+    with Queue.at(tmp_path / "q.audit", {"n_rows": 40}) as queue:
+        even = Evidence.of(40, suspicion if goal == "find" else None)
+        audit = Audit([f"r{i}" for i in range(40)], even, queue, Plan(goal=goal, second=0.0))
+        for step in range(12):
+            asked = audit.next("ann")
+            assert asked is not None
+            audit.record(asked, Reading(asked.row, "ann", "bad" if step % 3 == 0 else "good", seconds=1.0))
+        audit.undo("ann")
+        text = write(audit.entries([{}] * 40), layout)
+    (tmp_path / f"labels.{layout}").write_text(text, encoding="utf-8")
+    table = read_table(str(tmp_path / f"labels.{layout}"))
+    if goal == "find":
+        with pytest.raises(DataError, match="drawn evenly"):
+            read_labels(table)
+    else:
+        assert sorted(read_labels(table).values()) == [False] * 4 + [True] * 7

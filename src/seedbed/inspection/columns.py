@@ -76,11 +76,14 @@ def read_votes(rows: pl.DataFrame, evidence: Sequence[Voter]) -> Votes:
 
 
 def read_labels(table: pl.DataFrame) -> dict[str, bool]:
-    """Row id to whether the reader found it good, from the columns `id` and `good`.
+    """Row id to whether a reader found it good: from the columns `id` and `good`, or from the labels of an audit.
 
     Raises:
-        DataError: A column is missing, a row is labelled twice, or a label is neither true nor false.
+        DataError: A column is missing, a row is labelled twice, a label is neither true nor false, or an audit drew
+            some rows rather than others because it looked for bad ones.
     """
+    if {"row", "label", "turn"} <= set(table.columns):
+        table = _of_audit(table)
     if missing := [name for name in ("id", "good") if name not in table.columns]:
         raise DataError("labels need the columns `id` and `good`", f"no {missing} in {table.columns}", "rename them")
     ids = table["id"].cast(pl.String).to_list()
@@ -91,6 +94,19 @@ def read_labels(table: pl.DataFrame) -> dict[str, bool]:
     if len(set(ids)) < len(ids):
         raise DataError("rows are labelled twice", f"{len(ids) - len(set(ids))} repeats", "settle double reads first")
     return dict(zip(ids, (good == 1).tolist(), strict=True))
+
+
+def _of_audit(table: pl.DataFrame) -> pl.DataFrame:
+    """The label of each row that counts, the adjudicated one or else the first, of an audit's JSONL or CSV."""
+    read = table.filter(pl.col("label").is_in(["good", "bad"]) & pl.col("turn").is_in(["first", "adjudicated"]))
+    if "least" in read.columns:
+        uneven = read.filter(pl.col("least").cast(pl.Float64) < 1 - 1e-6).height
+        if uneven:
+            fix = "read with `seedbed audit` to estimate and without --p-good for labels that certify"
+            raise DataError("labels that certify are drawn evenly", f"{uneven} of {read.height} were not", fix)
+    # "adjudicated" sorts before "first".
+    standing = read.sort("turn").unique("row", keep="first", maintain_order=True)
+    return standing.select(id="row", good=pl.col("label") == "good")
 
 
 def _read_bits(column: pl.Series) -> np.ndarray:

@@ -35,7 +35,7 @@ def test_a_plain_value_comes_back_as_it_was(value: object) -> None:
     assert back == value
 
 
-def test_what_is_no_number_comes_back_as_none() -> None:
+def test_what_is_no_number_comes_back_as_no_number() -> None:
     # Not among the values above: it equals nothing, itself included.
     assert [repr(decode(json.loads(json.dumps(encode(value))))) for value in (math.nan, complex(0, math.nan))] == [
         "nan",
